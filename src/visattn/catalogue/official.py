@@ -1,0 +1,109 @@
+"""Loading published checkpoints into our modules, under the official keys."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from visattn.catalogue.table import SPECS
+from visattn.core.errors import ConfigError
+from visattn.core.names import unknown_name
+from visattn.core.spec import Official
+
+
+@cache
+def _by_source() -> dict[str, Official]:
+    return {o.source: o for s in SPECS for o in s.official}
+
+
+def sources() -> list[str]:
+    """Return every official class whose checkpoints load, sorted."""
+    return sorted(_by_source())
+
+
+def official(source: str) -> Official:
+    """Return the entry of one official class; a commit after the repository (`owner/repo@abc:`) is ignored.
+
+    Raises:
+        UnknownNameError: No entry has that source.
+    """
+    plain = re.sub(r"@[0-9a-fA-F]+(?=:)", "", source)
+    try:
+        return _by_source()[plain]
+    except KeyError:
+        raise unknown_name("official source", plain, _by_source(), see="visattn.catalogue.official.sources()") from None
+
+
+def translate(entry: Official, key: str) -> str:
+    """Return our name of an official state_dict key."""
+    prefix = max((p for p in entry.keys if key.startswith(p)), key=len, default=None)
+    if prefix is None:
+        raise ConfigError(
+            f"{entry.source} has no key {key!r}", hint=f"expected keys that start with {list(entry.keys)}"
+        )
+    return entry.keys[prefix] + key[len(prefix) :]
+
+
+def from_official(source: str, kwargs: Mapping[str, Any], state_dict: Mapping[str, Tensor]) -> nn.Module:
+    """Build our module for an official class and load the official weights into it.
+
+    Args:
+        source: "owner/repository:path/to/file.py:Class", a commit may follow the repository.
+        kwargs: The official constructor's own arguments.
+        state_dict: The official weights under the official keys.
+
+    Raises:
+        UnknownNameError: The source is not known.
+        ConfigError: A key or a size does not fit.
+    """
+    entry = official(source)
+    module = entry.build(**kwargs)
+    own = module.state_dict()
+    loaded = set()
+    for key, value in state_dict.items():
+        name = translate(entry, key)
+        if name not in own or own[name].numel() != value.numel():
+            got = tuple(own[name].shape) if name in own else "nothing"
+            raise ConfigError(
+                f"{key!r} of {tuple(value.shape)} has no place in {source}: ours is {got}",
+                hint="pass the same constructor arguments as the checkpoint's",
+            )
+        with torch.no_grad():
+            own[name].copy_(value.reshape(own[name].shape))
+        loaded.add(name)
+    if missing := sorted(set(own) - loaded):
+        raise ConfigError(f"the checkpoint lacks {missing}", hint="pass the whole state_dict of the official class")
+    return module
+
+
+def golden_adapter(case: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Answer a golden-tensor case: our module with its state, and its gradients and buffers under official keys.
+
+    `case` holds `meta["source"]` (as in `Official.source`, "github " may precede it), `kwargs` and `state`.
+    Returns None for a source that has no entry.
+    """
+    source = re.sub(r"@[0-9a-fA-F]+(?=:)", "", str(case["meta"]["source"]).removeprefix("github "))
+    if source not in _by_source():
+        return None
+    entry = official(source)
+    kwargs = {k: v for k, v in case["kwargs"].items() if k != "forward"}
+    module = from_official(source, kwargs, case["state"])
+    shapes = {key: value.shape for key, value in case["state"].items()}
+
+    def under_official_keys(tensors: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
+        found = {key: tensors.get(translate(entry, key)) for key in shapes}
+        return {key: value.reshape(shapes[key]) for key, value in found.items() if value is not None}
+
+    def call(module: nn.Module, *inputs: Tensor) -> Any:
+        forward = entry.call or (lambda m, *x, **options: m(*x, **options))
+        return forward(module, *inputs, **case["kwargs"].get("forward", {}))
+
+    return {
+        "module": module,
+        "call": call,
+        "grads": lambda m: under_official_keys({k: p.grad for k, p in m.named_parameters()}),
+        "buffers": lambda m: under_official_keys(dict(m.named_buffers())),
+    }

@@ -1,0 +1,1 @@
+"""What a module costs: parameters, MACs, latency, memory."""

@@ -1,0 +1,1 @@
+"""Labelled images from embedded sets, folders and files."""

@@ -1,0 +1,1 @@
+"""Mechanisms as modules: one file is one mechanism."""

@@ -1,0 +1,1 @@
+"""Context and self-attention blocks."""

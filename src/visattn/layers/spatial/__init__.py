@@ -1,0 +1,1 @@
+"""Gates per position."""

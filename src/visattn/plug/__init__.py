@@ -1,0 +1,1 @@
+"""Putting mechanisms into networks, and taking them out."""
