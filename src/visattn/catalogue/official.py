@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from functools import cache
+from inspect import signature
 from typing import Any
 
 import torch
@@ -24,13 +25,22 @@ def sources() -> list[str]:
     return sorted(_by_source())
 
 
+def plain_source(source: str) -> str:
+    """Return a source without "github " before it and without the commit after its repository.
+
+    >>> plain_source("github houqb/CoordAttention@7619bea:coordatt.py:CoordAtt")
+    'houqb/CoordAttention:coordatt.py:CoordAtt'
+    """
+    return re.sub(r"@[0-9a-fA-F]+(?=:)", "", source.removeprefix("github "))
+
+
 def official(source: str) -> Official:
-    """Return the entry of one official class; a commit after the repository (`owner/repo@abc:`) is ignored.
+    """Return the entry of one official class, see `plain_source`.
 
     Raises:
         UnknownNameError: No entry has that source.
     """
-    plain = re.sub(r"@[0-9a-fA-F]+(?=:)", "", source)
+    plain = plain_source(source)
     try:
         return _by_source()[plain]
     except KeyError:
@@ -57,9 +67,13 @@ def from_official(source: str, kwargs: Mapping[str, Any], state_dict: Mapping[st
 
     Raises:
         UnknownNameError: The source is not known.
-        ConfigError: A key or a size does not fit.
+        ConfigError: An argument, a key or a size does not fit.
     """
     entry = official(source)
+    try:
+        signature(entry.build).bind(**kwargs)
+    except TypeError as error:
+        raise ConfigError(f"{entry.source}: {error}", hint="pass the official constructor's own arguments") from error
     module = entry.build(**kwargs)
     own = module.state_dict()
     loaded = set()
@@ -82,10 +96,10 @@ def from_official(source: str, kwargs: Mapping[str, Any], state_dict: Mapping[st
 def golden_adapter(case: Mapping[str, Any]) -> dict[str, Any] | None:
     """Answer a golden-tensor case: our module with its state, and its gradients and buffers under official keys.
 
-    `case` holds `meta["source"]` (as in `Official.source`, "github " may precede it), `kwargs` and `state`.
+    `case` holds `meta["source"]`, `kwargs` (the constructor's, and the forward's under "forward") and `state`.
     Returns None for a source that has no entry.
     """
-    source = re.sub(r"@[0-9a-fA-F]+(?=:)", "", str(case["meta"]["source"]).removeprefix("github "))
+    source = plain_source(case["meta"]["source"])
     if source not in _by_source():
         return None
     entry = official(source)

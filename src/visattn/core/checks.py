@@ -1,6 +1,6 @@
 """Checks of a mechanism's arguments, with one wording for all of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from visattn.core.errors import ConfigError, ShapeError
 
@@ -41,3 +41,17 @@ def require_choice(mechanism: str, choices: Iterable[str], **values: str) -> Non
     for name, value in values.items():
         if value not in allowed:
             raise ConfigError(f"{mechanism} got {name}={value!r}, expected one of {', '.join(map(repr, allowed))}")
+
+
+def require_choices(mechanism: str, choices: Iterable[str], **values: Sequence[str]) -> None:
+    """Raise `ConfigError` unless every value is a list of at least one of `choices`, and of nothing else.
+
+    >>> require_choices("gc", ("add", "mul"), fusion=["sub"])
+    Traceback (most recent call last):
+    visattn.core.errors.ConfigError: gc got fusion=['sub'], expected a list of one or more of 'add', 'mul'
+    """
+    allowed = tuple(choices)
+    for name, value in values.items():
+        if isinstance(value, str) or not value or not set(value) <= set(allowed):
+            expected = f"a list of one or more of {', '.join(map(repr, allowed))}"
+            raise ConfigError(f"{mechanism} got {name}={value!r}, expected {expected}")

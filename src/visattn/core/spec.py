@@ -92,6 +92,8 @@ class Spec:
         from_conv: CONV only, where algebra allows: `from_conv(module, conv)` sets a built module so that it
             computes what `conv` computes, and returns nothing.
         minimum_size: Smallest input height and width that the defaults accept.
+        straight_through: Prefixes of the parameters whose gradient is a surrogate by design, not the derivative; the
+            part of the input's gradient that flows through them is one too.
     """
 
     name: str
@@ -110,3 +112,4 @@ class Spec:
     starts_as_identity: bool = False
     from_conv: Callable[[Any, nn.Conv2d], None] | None = None
     minimum_size: int = 1
+    straight_through: tuple[str, ...] = ()

@@ -1,0 +1,23 @@
+import pytest
+
+from visattn.catalogue import list_mechanisms
+
+
+@pytest.mark.parametrize("name", list_mechanisms())
+def test_every_mechanism_is_shown_with_paper_maths_cost_and_differences(cli, cli_json, name):
+    code, out, _ = cli("show", name)
+    assert code == 0
+    facts = cli_json("show", name)
+    text = " ".join(out.replace("│", " ").split())
+    assert facts["maths"][0] in text
+    assert f"{facts['cost']['params']:,}" in text
+    assert facts["differs"]
+    assert "differs" in text
+    assert facts["paper"].split(",")[0] in text
+
+
+def test_cost_at_a_given_size(cli_json):
+    small = cli_json("show", "cbam", "--channels", "64", "--size", "8")["cost"]
+    large = cli_json("show", "cbam", "--channels", "256", "--size", "56")["cost"]
+    assert large["params"] == 8564
+    assert small["macs"] < large["macs"]
