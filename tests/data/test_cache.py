@@ -1,6 +1,7 @@
 import errno
 import io
 import os
+import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -102,16 +103,14 @@ def test_two_folders_of_alike_files_are_kept_apart(
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".json"])
-@pytest.mark.parametrize("kept", [0, 30, 1000])
+@pytest.mark.parametrize("share", [0, 0.05, 0.7])
 def test_a_damaged_cache_is_made_anew(
-    photos: Path, decode: Decode, tmp_path: Path, opened: list[Path], suffix: str, kept: int
+    photos: Path, decode: Decode, tmp_path: Path, opened: list[Path], suffix: str, share: float
 ) -> None:
     first = decode(photos).fingerprint
     file = next((tmp_path / "cache").glob(f"*{suffix}"))
     content = file.read_bytes()
-    if kept >= len(content):
-        pytest.skip("the file is shorter than that")
-    file.write_bytes(content[:kept])
+    file.write_bytes(content[: int(share * len(content))])
     assert decode(photos).fingerprint == first
     assert len(opened) == 20
 
@@ -184,14 +183,16 @@ def test_the_images_after_a_skipped_one_keep_their_labels(photos: Path, decode: 
     whole = decode(photos)
     damage(photos / "cat" / "1.png")
     data = decode(photos, on_bad="skip")
-    before = {image.tobytes(): label for s in (whole.train, whole.val) for image, label in zip(s.images, s.labels)}
+    before = {
+        image.tobytes(): label
+        for s in (whole.train, whole.val)
+        for image, label in zip(s.images, s.labels, strict=True)
+    }
     for split in (data.train, data.val):
         assert [before[image.tobytes()] for image in split.images] == split.labels.tolist()
 
 
-def test_an_image_that_was_locked_is_read_later(
-    photos: Path, decode: Decode, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_image_that_was_locked_is_read_later(photos: Path, decode: Decode, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
         read_bytes = Path.read_bytes
 
@@ -209,7 +210,7 @@ def test_an_image_that_was_locked_is_read_later(
 def test_a_class_without_readable_images_is_refused(photos: Path, decode: Decode) -> None:
     for path in (photos / "cat").iterdir():
         damage(path)
-    with pytest.raises(DataError, match="has one class|has the class 'cat'|no readable"):
+    with pytest.raises(DataError, match="has no image in train of class 'cat': every class needs a readable image"):
         decode(photos, on_bad="skip")
 
 
@@ -222,7 +223,8 @@ def test_a_full_disk_is_explained(
                 raise OSError(errno.ENOSPC, "No space left on device")
             return super().write(content)
 
-    monkeypatch.setattr(Path, "open", lambda path, mode: Full())
+    write = Path.open
+    monkeypatch.setattr(Path, "open", lambda p, mode="r", **rest: Full() if mode == "wb" else write(p, mode, **rest))
     with pytest.raises(DataError, match=r"no space left in .*cache for the decoded images, which need 0\.1 MB: free"):
         decode(photos, size=64)
     assert list((tmp_path / "cache").iterdir()) == []
@@ -261,6 +263,7 @@ def test_odd_metadata_makes_no_image_bad(photos: Path, decode: Decode) -> None:
     assert decode(photos).skipped == ()
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such file names")
 def test_a_name_that_is_no_utf8_is_no_trouble(photos: Path, decode: Decode, picture: Callable[..., Path]) -> None:
     picture(photos / "cat" / "7.png").rename(photos / "cat" / os.fsdecode(b"caf\xe9.png"))
     damage(picture(photos / "dog" / "8.png").rename(photos / "dog" / os.fsdecode(b"d\xe9j\xe0.png")))

@@ -56,7 +56,7 @@ def test_train_alone_is_divided(tmp_path: Path) -> None:
     touch(tmp_path, *(f"train/{c}/{i}.jpg" for c in "ab" for i in range(3)))
     listing = listed(tmp_path)
     assert listing.classes == ("a", "b")
-    assert len(listing.train), len(listing.val) == (4, 2)
+    assert (len(listing.train), len(listing.val)) == (4, 2)
 
 
 def test_trains_among_cars_are_a_class(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_deep_hidden_and_other_files(tmp_path: Path) -> None:
     )
     listing = listed(tmp_path)
     assert listing.classes == ("a", "b")
-    assert sorted(sum(names(listing), [])) == ["a/1.JPG", "a/deep/er/2.webp", "b/1.png", "b/2.png"]
+    assert sorted(f.name for f in listing.train + listing.val) == ["a/1.JPG", "a/deep/er/2.webp", "b/1.png", "b/2.png"]
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_class_with_one_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("there", "lacking"), [("val", "train"), ("train", "val")])
 def test_a_class_in_one_part_only(tmp_path: Path, there: str, lacking: str) -> None:
     touch(tmp_path, *(f"{part}/{c}/1.jpg" for part in ("train", "val") for c in "ab"), f"{there}/c/1.jpg")
-    with pytest.raises(DataError, match=f"has the class 'c' in {there} but not in {lacking}"):
+    with pytest.raises(DataError, match=f"has no image in {lacking} of class 'c': every class needs"):
         listed(tmp_path)
 
 

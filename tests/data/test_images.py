@@ -18,7 +18,11 @@ def make(count: int = 6, channels: int = 3, seed: int = 0) -> Split:
     [
         (np.zeros((2, 3, 4), np.uint8), np.zeros(2, np.int64), r"uint8 of \(2, 3, 4\), expected uint8"),
         (np.zeros((2, 3, 4, 4)), np.zeros(2, np.int64), "float64"),
-        (np.zeros((2, 3, 4, 4), np.uint8), np.zeros(3, np.int64), r"labels of int64 of \(3,\), expected int64 of \(2,\)"),
+        (
+            np.zeros((2, 3, 4, 4), np.uint8),
+            np.zeros(3, np.int64),
+            r"labels of int64 of \(3,\), expected int64 of \(2,\)",
+        ),
         (np.zeros((2, 3, 4, 4), np.uint8), np.zeros(2, np.int32), "labels of int32"),
     ],
 )
@@ -87,20 +91,22 @@ def test_the_fingerprint_changes_with_each_part_of_the_data() -> None:
 
 
 def test_one_class_is_refused() -> None:
-    with pytest.raises(DataError, match="birds has one class, 'crow', expected at least two: add a second class"):
+    with pytest.raises(DataError, match="birds has one class, 'crow', expected at least two: add images of a second"):
         require_coverage("birds", ("crow",), np.zeros(3, np.int64), np.zeros(3, np.int64))
 
 
 def test_a_class_in_one_part_only_is_refused() -> None:
     both, some = np.array([0, 1, 2]), np.array([0])
     require_coverage("birds", ("crow", "owl", "tit"), both, both)
-    with pytest.raises(DataError, match="has the classes 'owl', 'tit' in train but not in val: add at least one"):
+    with pytest.raises(
+        DataError, match="birds has no image in val of classes 'owl', 'tit': every class needs a readable"
+    ):
         require_coverage("birds", ("crow", "owl", "tit"), both, some)
-    with pytest.raises(DataError, match="has the class 'tit' in val but not in train"):
+    with pytest.raises(DataError, match="birds has no image in train of class 'tit'"):
         require_coverage("birds", ("crow", "owl", "tit"), both[:2], both)
 
 
 def test_many_lacking_classes_are_shortened() -> None:
     names = tuple(f"c{i:02}" for i in range(14))
-    with pytest.raises(DataError, match="'c10' and 3 more in train"):
+    with pytest.raises(DataError, match="'c10' and 3 more"):
         require_coverage("birds", names, np.arange(14), np.array([0]))

@@ -114,6 +114,12 @@ class TestGate:
         module = plan(gate_site(host), host, gate(lambda site: Trained(), starts_as_identity=True), True).module
         assert module.mechanism.norm.num_batches_tracked == 0
 
+    def test_the_measurement_takes_no_random_numbers(self):
+        host = nn.Conv2d(3, 3, 1)
+        before = torch.get_rng_state()
+        plan(gate_site(host), host, choose(lambda site: nn.Dropout(), "gate", {}), True)
+        assert torch.equal(torch.get_rng_state(), before)
+
     def test_last_bits_are_a_control_s_alone(self):
         class Bits(nn.Module):
             def forward(self, x):

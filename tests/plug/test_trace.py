@@ -124,6 +124,13 @@ class TestTrace:
         assert list(traced.modules) == ["", "0", "1"]
         assert traced.calls[""].output.layers == ("0", "1")
 
+    @pytest.mark.parametrize(("name", "blocks"), [("block", ["1.block"]), ("visattn", [])])
+    def test_what_an_inserted_module_adds_is_no_branch(self, plain, name, blocks, example):
+        around = nn.Sequential()
+        around.add_module(name, plain[1])
+        traced = trace(nn.Sequential(plain[0], around), example)
+        assert [join.block for join in traced.joins] == blocks
+
     def test_nested_outputs_and_keyword_inputs(self):
         class Several(nn.Module):
             def __init__(self):

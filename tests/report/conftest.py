@@ -12,11 +12,16 @@ from PIL import Image
 from scipy import stats
 from sklearn.datasets import load_digits
 
-NAMES = (
-    "se eca cbam(reduction=8) coordatt simam bam triplet gc(pooling='att') ge(extent=0) srm fca(components=16) "
-    "skconv(branches=2,reduction=16) acmix rfaconv nonlocal(form='gaussian') a2(maps=64,attention_maps=64) pam cam "
-    "drconv(regions=8) lct"
-).split()
+NAMES = ["se", "eca", "cbam(reduction=8)", "coordatt", "simam", "bam", "triplet", "gc(pooling='att')", "ge(extent=0)"]
+NAMES += [
+    "srm",
+    "fca(components=16)",
+    "skconv(branches=2,reduction=16)",
+    "acmix",
+    "rfaconv",
+    "nonlocal(form='gaussian')",
+]
+NAMES += ["a2(maps=64,attention_maps=64)", "pam", "cam", "drconv(regions=8)", "lct"]
 REASONS = {
     "diverged": "diverged in 1 of the runs: the loss was nan in epoch 3 (seed 0)",
     "failed": "failed in every run: the machine ran out of memory",

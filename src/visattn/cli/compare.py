@@ -45,6 +45,7 @@ def run(
     flip: Annotated[bool | None, typer.Option(help="Horizontal flips; what suits the data.")] = None,
     clip: Annotated[float, typer.Option(help="Largest gradient norm; 0 for none.")] = 0.0,
     on_bad: Annotated[str, typer.Option(help="Unreadable images: fail or skip.")] = "fail",
+    cache: Annotated[Path | None, typer.Option(help="Folder for decoded images; the user's cache folder.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps.")] = "cpu",
     json: Json = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")] = False,
@@ -92,10 +93,10 @@ def run(
     )
     display: Display = Silent()
     if quiet or json:
-        done = run_plan(plan, out, jobs=jobs, display=display)
+        done = run_plan(plan, out, jobs=jobs, display=display, cache=cache)
     else:
         with Bars() as display:
-            done = run_plan(plan, out, jobs=jobs, display=display)
+            done = run_plan(plan, out, jobs=jobs, display=display, cache=cache)
     if json:
         print_json(done.results)
         return

@@ -37,7 +37,9 @@ def run(
     else:
         choice, *more = parse_choices(mechanism)
         if more:
-            raise ConfigError(f"--mechanism got {mechanism!r}, expected one mechanism", hint="visattn compare takes more")
+            raise ConfigError(
+                f"--mechanism got {mechanism!r}, expected one mechanism", hint="visattn compare takes more"
+            )
         plugged = copy.deepcopy(plain)
         where = list(choice.where) if isinstance(choice.where, tuple) else choice.where
         receipt = plug_(plugged, choice.name, where=where, identity=identity, example=images, **choice.options)

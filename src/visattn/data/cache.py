@@ -72,7 +72,7 @@ def _key(listing: Listing, size: int) -> str:
 
 
 def _stored(stem: Path, listing: Listing, size: int) -> dict[str, Any] | None:
-    """Return the record of decoded images, None if it or the pixels are not whole or a skipped image is readable now."""
+    """Return the record of decoded images, None if it is damaged or a skipped image is readable by now."""
     try:
         record: dict[str, Any] = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
         shape = np.load(stem.with_suffix(".npy"), mmap_mode="r").shape

@@ -64,12 +64,13 @@ def load_idx(folder: Path, *, size: int | None = None) -> ImageData:
                 f"{folder} has {len(images)} {part} images but {len(labels)} {part} labels",
                 hint="take both files from the same download",
             )
+    found_labels = np.union1d(arrays[1], arrays[3])
+    fashion = _is_fashion(folder, arrays[1]) and found_labels.max() < len(_FASHION)
+    classes = tuple(_FASHION[label] if fashion else str(label) for label in found_labels)
     train, val = (
-        Split(resize_grey(images, size), labels.astype(np.int64)) for images, labels in (arrays[:2], arrays[2:])
+        Split(resize_grey(images, size), np.searchsorted(found_labels, labels).astype(np.int64))
+        for images, labels in (arrays[:2], arrays[2:])
     )
-    highest = int(max(train.labels.max(), val.labels.max()))
-    fashion = _is_fashion(folder, train.labels) and highest < len(_FASHION)
-    classes = _FASHION if fashion else tuple(map(str, range(highest + 1)))
     require_coverage(str(folder), classes, train.labels, val.labels)
     name = folder.resolve().name
     return ImageData(name=name, classes=classes, train=train, val=val, flip=fashion, **measure(train, val))
@@ -79,8 +80,8 @@ def _find(folder: Path, name: str) -> Path | None:
     return next((p for p in (folder / name, folder / f"{name}.gz") if p.is_file()), None)
 
 
-def _is_fashion(folder: Path, labels: NDArray[np.int64]) -> bool:
-    digest = hashlib.sha256(labels.astype(np.uint8).tobytes()).hexdigest()
+def _is_fashion(folder: Path, labels: NDArray[np.uint8]) -> bool:
+    digest = hashlib.sha256(labels.tobytes()).hexdigest()
     return "fashion" in folder.resolve().name.lower() or digest == _FASHION_LABELS
 
 

@@ -129,17 +129,14 @@ def _chunks(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
 def require_coverage(name: str, classes: tuple[str, ...], train: NDArray[np.int64], val: NDArray[np.int64]) -> None:
     """Raise `DataError` unless there are two classes or more, each of them with a label in both parts."""
     if len(classes) < 2:
-        raise DataError(f"{name} has one class, {classes[0]!r}, expected at least two", hint="add a second class")
-    counts = {part: np.bincount(labels, minlength=len(classes)) for part, labels in (("train", train), ("val", val))}
-    for here, there in (("val", "train"), ("train", "val")):
-        lacking = [c for c, a, b in zip(classes, counts[here], counts[there], strict=True) if a and not b]
-        if lacking:
+        raise DataError(
+            f"{name} has one class, {classes[0]!r}, expected at least two", hint="add images of a second class"
+        )
+    for part, labels in (("train", train), ("val", val)):
+        counts = np.bincount(labels, minlength=len(classes))
+        if lacking := [name for name, count in zip(classes, counts, strict=True) if not count]:
+            listed = ", ".join(map(repr, lacking[:10])) + (f" and {len(lacking) - 10} more" if lacking[10:] else "")
             raise DataError(
-                f"{name} has {_listed(lacking)} in {here} but not in {there}",
-                hint=f"add at least one readable image to {there}, or remove the class from {here}",
+                f"{name} has no image in {part} of {'class' if len(lacking) == 1 else 'classes'} {listed}",
+                hint="every class needs a readable image in train and one in val: add images, or remove the class",
             )
-
-
-def _listed(classes: list[str]) -> str:
-    shown = ", ".join(map(repr, classes[:10])) + (f" and {len(classes) - 10} more" if len(classes) > 10 else "")
-    return f"the class {shown}" if len(classes) == 1 else f"the classes {shown}"

@@ -87,8 +87,9 @@ def load(
 
 def _path(source: str | Path) -> Path:
     path = Path(source).expanduser()
-    if isinstance(source, str) and len(path.parts) < 2 and not (source and os.path.lexists(path)):
-        raise unknown_name("data source", source, EMBEDDED, see="visattn.data.load, or give the path of a folder")
+    looks_like_a_path = isinstance(source, Path) or "/" in source or os.sep in source
+    if not looks_like_a_path and not (source and os.path.lexists(path)):
+        raise unknown_name("data source", str(source), EMBEDDED, see="visattn.data.load, or give the path of a folder")
     return path
 
 

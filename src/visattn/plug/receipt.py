@@ -44,8 +44,8 @@ class Receipt:
         macs_uncounted: Operators that `visattn.costs.count_macs` has no formula for, and their calls. Where it is not
             empty, the two counts are lower bounds.
         max_difference: Largest absolute change of any output on the example, in evaluation mode.
-        max_difference_training: The same in training mode, measured on copies under one seed; None where the model
-            cannot be copied or trained on the example.
+        max_difference_training: The same in training mode, measured on copies with the same random numbers; None where
+            the model cannot be copied or trained on the example.
     """
 
     mechanism: str

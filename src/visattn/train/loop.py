@@ -87,8 +87,9 @@ def fit(
     model.to(device)
     padding = data.train.images.shape[-1] // 8 if config.crop_padding is None else config.crop_padding
     flip = data.flip if config.flip is None else config.flip
+    batch_size = min(config.batch_size, len(data.train))
     batches = Batches(
-        data.train, data.mean, data.std, config.batch_size, seed=seed, flip=flip, crop_padding=padding, device=device
+        data.train, data.mean, data.std, batch_size, seed=seed, flip=flip, crop_padding=padding, device=device
     )
     optimizer = build_optimizer(model, config)
     schedule = partial(

@@ -99,7 +99,7 @@ class ACmix(nn.Module):
 
     def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Return the attention path; the channels of a head are next to each other."""
-        apart = (len(q) * self.heads, -1)
+        apart = (q.shape[0] * self.heads, -1)
         q = q[..., :: self.stride, :: self.stride]
         y = window_attention(
             q.reshape(*apart, *q.shape[2:]),

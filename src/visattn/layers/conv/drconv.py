@@ -120,8 +120,8 @@ def from_conv(module: DRConv, conv: nn.Conv2d) -> None:
         if bias is not None:
             bias.copy_(torch.zeros_like(bias) if conv.bias is None else conv.bias)
         if isinstance(filters, KernelBank):
-            # a tenth of the weights' size: enough to break the symmetry
-            deviation = 0.1 * conv.weight.square().mean().sqrt() * torch.randn_like(filters.weight)
+            # half the weights' size: with equal kernels a mixture could only change in strength
+            deviation = 0.5 * conv.weight.square().mean().sqrt() * torch.randn_like(filters.weight)
             filters.weight.copy_(conv.weight.reshape(-1, 1) + deviation - deviation.mean(dim=-1, keepdim=True))
             nn.init.zeros_(filters.routing.weight)
             nn.init.zeros_(filters.routing.bias)

@@ -27,14 +27,14 @@ class KernelBank(nn.Module):
         """Return what the filters for `x` are made of: the bank, (out·C·k², N), and r, (B, m, N)."""
         count = self.weight.shape[-1]
         logits: Tensor = self.routing(x.mean(dim=(2, 3)))
-        return self.weight, 2 * logits.reshape(len(x), -1, count).sigmoid() / count
+        return self.weight, 2 * logits.reshape(x.shape[0], -1, count).sigmoid() / count
 
     def apply_filters(self, x: Tensor, shares: Tensor, bank: Tensor, routing: Tensor) -> Tensor:
         """Return `Σ_j shares_j · (W_j ⋆ x)`; a position mixes the kernels' responses, never the kernels."""
         size = self.geometry.kernel_size
         responses = _convolve(x, bank.T.reshape(-1, x.shape[1], size, size), self.geometry)
         mixture = routing.transpose(1, 2) @ shares.flatten(2)
-        return _weighted_sum(mixture.reshape(len(x), -1, *shares.shape[2:]), responses)
+        return _weighted_sum(mixture.reshape(x.shape[0], -1, *shares.shape[2:]), responses)
 
 
 class FilterGenerator(nn.Module):
@@ -50,12 +50,12 @@ class FilterGenerator(nn.Module):
         """Return the filters for `x`, (B, m·out, C, k, k)."""
         pooled = nn.functional.adaptive_avg_pool2d(x, self.geometry.kernel_size)
         filters: Tensor = self.expand(self.reduce(pooled).sigmoid())
-        return (filters.reshape(len(x), -1, x.shape[1], *filters.shape[2:]),)
+        return (filters.reshape(x.shape[0], -1, x.shape[1], *filters.shape[2:]),)
 
     def apply_filters(self, x: Tensor, shares: Tensor, filters: Tensor) -> Tensor:
         """Return `Σ_j shares_j · (W_j ⋆ x)`."""
         images = x.reshape(1, -1, *x.shape[2:])
-        responses = _convolve(images, filters.flatten(0, 1), self.geometry, groups=len(x))
+        responses = _convolve(images, filters.flatten(0, 1), self.geometry, groups=x.shape[0])
         return _weighted_sum(shares, responses)
 
 

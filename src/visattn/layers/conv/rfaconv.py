@@ -57,7 +57,7 @@ class UnfoldField(nn.Module):
 
 
 def _weighted(features: Tensor, logits: Tensor, channels: int) -> Tensor:
-    taps = (len(logits), channels, -1, *logits.shape[2:])
+    taps = (logits.shape[0], channels, -1, *logits.shape[2:])
     return (features.reshape(taps) * logits.reshape(taps).softmax(dim=2)).flatten(1, 2)
 
 

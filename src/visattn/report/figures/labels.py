@@ -6,6 +6,7 @@ from dataclasses import dataclass
 Point = tuple[float, float]
 
 _CHARACTER, _LINE, _MARK = 7.0, 16.0, 9.0
+_MANY = 15  # points: beyond it, long leader lines are for ranks 0 and 1
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +63,7 @@ def place_labels(
     labels: dict[int, Label] = {}
     for i in sorted(range(len(spots)), key=lambda i: (spots[i].rank, spots[i].y)):
         spot = spots[i]
-        for dx, dy, anchor in _candidates():
+        for dx, dy, anchor in _candidates(near=len(spots) > _MANY and spot.rank > 1):
             box = _box(spot, dx, dy, anchor)
             inside = box.left >= 0 and box.right <= width and box.top >= 0 and box.bottom <= height
             if inside and not any(box.meets(other) for other in taken):
@@ -74,10 +75,10 @@ def place_labels(
     return [labels[i] for i in range(len(spots))]
 
 
-def _candidates() -> Iterator[tuple[float, float, str]]:
-    """Yield offsets, the nearest first: beside, above and below, then further out on a leader line."""
+def _candidates(*, near: bool) -> Iterator[tuple[float, float, str]]:
+    """Yield offsets, the nearest first: beside, above and below, then further out on a leader line, a short one if `near`."""
     yield from ((12, 0, "start"), (-12, 0, "end"), (0, -16, "middle"), (0, 16, "middle"))
-    for far in (18, 30, 44, 60):
+    for far in (18,) if near else (18, 30, 44, 60):
         for up in (-far, far):
             yield from ((14, up, "start"), (-14, up, "end"), (0.8 * far, up, "start"), (-0.8 * far, up, "end"))
 
