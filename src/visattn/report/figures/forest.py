@@ -19,7 +19,7 @@ def forest_scale(arms: Sequence[Mapping[str, Any]], mde: float | None) -> Scale:
         mde: Minimum detectable effect in points; the band of ± this size is always in view.
     """
     spans = [_span(arm["effect"]) for arm in arms if arm["effect"]]
-    floor = 1.25 * (mde or 0.0) or 0.5
+    floor = 1.25 * (mde or 0.4)
     limit = reach([max(-low, high) for low, high in spans], floor)
     low = max(-limit, min([low for low, _ in spans] + [-floor]))
     high = min(limit, max([high for _, high in spans] + [floor]))

@@ -61,7 +61,7 @@ def _time_scale(ratios: Sequence[float]) -> Scale:
 
 
 def _accuracy_scale(arms: Sequence[Arm], baseline: float | None, mde: float | None) -> Scale:
-    """Return a scale that shows the whole ±MDE band, and on which an arm far out does not flatten the others."""
+    """Return a scale that shows the whole ±MDE band, and that one arm far out does not flatten."""
     means = [arm["accuracy"]["mean"] for arm in arms]
     middle = median(means) if baseline is None else baseline
     floor = mde or 0.25
@@ -69,7 +69,7 @@ def _accuracy_scale(arms: Sequence[Arm], baseline: float | None, mde: float | No
     low = max(middle - limit, min(*means, middle - floor))
     high = min(middle + limit, max(*means, middle + floor))
     margin = 0.08 * (high - low)
-    return Scale(low=low - margin, high=high + margin)
+    return Scale(low=max(low - margin, 0.0), high=min(high + margin, 100.0))
 
 
 def _staircase(x: Scale, y: Scale, front: Sequence[Arm]) -> list[tuple[float, float]]:
