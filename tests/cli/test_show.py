@@ -3,15 +3,20 @@ import pytest
 from visattn.catalogue import list_mechanisms
 
 
+def flat(text):
+    return " ".join(text.split())
+
+
 @pytest.mark.parametrize("name", list_mechanisms())
 def test_every_mechanism_is_shown_with_paper_maths_cost_and_differences(cli, cli_json, name):
     code, out, _ = cli("show", name)
     assert code == 0
     facts = cli_json("show", name)
-    text = " ".join(out.replace("│", " ").split())
-    assert facts["maths"][0] in text
+    text = flat(out.replace("│", " "))
+    assert all(flat(line) in text for line in facts["maths"])
     assert f"{facts['cost']['params']:,}" in text
     assert facts["differs"]
+    assert all(flat(difference) in text for difference in facts["differs"])
     assert "differs" in text
     assert facts["paper"].split(",")[0] in text
 

@@ -4,6 +4,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
+from visattn.comparison import progress
 from visattn.comparison.executor import Job
 from visattn.comparison.progress import Bars, Silent
 
@@ -48,6 +49,17 @@ def test_a_finished_comparison_leaves_no_time():
         bars.event(0, RUN, {"event": "epoch", "epoch": 1, "accuracy": 1.0})
         bars.event(0, RUN, {"event": "done"})
         assert bars.overall.fields["note"] == "1 of 1, 0:00 left"
+
+
+def test_a_log_file_gets_plain_lines(monkeypatch):
+    monkeypatch.setattr(progress, "LOG_SECONDS", 0.0)
+    console = Console(file=io.StringIO(), width=100)
+    with Bars(console) as bars:
+        tell(bars)
+    lines = console.file.getvalue().splitlines()
+    assert lines[0] == "2 of 5 runs are there already"
+    assert lines[-1].startswith("2 of 3, ")
+    assert "\x1b" not in "".join(lines)
 
 
 def test_silence():

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from visattn.catalogue import list_mechanisms, spec
 from visattn.cli.output import Json, console, print_json
@@ -37,5 +38,5 @@ def run(
         return
     table = Table(*columns, box=None, header_style="bold", pad_edge=False)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))
     console.print(table)

@@ -35,7 +35,7 @@ def run(
     grid.add_column(style="cyan", no_wrap=True)
     grid.add_column()
     for key, value in _rows(known, cost, channels, size):
-        grid.add_row(key, value)
+        grid.add_row(Text(key), Text(value))
     console.print(Panel(Group(*parts, Text(), grid), title=f"{known.name} · {known.role}", title_align="left"))
 
 

@@ -45,8 +45,11 @@ class Silent:
         """Show nothing."""
 
 
+LOG_SECONDS = 30.0
+
+
 class Bars:
-    """Progress bars with the time left: one for all runs, one for each worker.
+    """Progress bars with the time left: one for all runs, one for each worker; in a log file a line now and then.
 
     Args:
         console: A rich console; None means the terminal's standard error.
@@ -64,13 +67,14 @@ class Bars:
             TimeElapsedColumn(),
             console=self._console,
             transient=True,
+            disable=not self._console.is_terminal,
         )
         self._lock = threading.Lock()
         self._total = self._bars.add_task("starting", total=None, note="")
         self._workers: dict[int, Any] = {}
         self._epoch: dict[int, int] = {}
         self._todo = self._epochs = self._finished = 0
-        self._began = 0.0
+        self._began = self._said = 0.0
 
     @property
     def overall(self) -> Any:
@@ -131,7 +135,11 @@ class Bars:
         completed = min(total, self._finished * self._epochs + sum(self._epoch.values()))
         elapsed = time.monotonic() - self._began
         left = clock(elapsed * (total - completed) / completed) if completed else "some time"
-        self._bars.update(self._total, completed=completed, note=f"{self._finished} of {self._todo}, {left} left")
+        note = f"{self._finished} of {self._todo}, {left} left"
+        self._bars.update(self._total, completed=completed, note=note)
+        if not self._console.is_terminal and time.monotonic() - self._said >= LOG_SECONDS:
+            self._said = time.monotonic()
+            self._console.print(note)
 
     def finish(self) -> None:
         """Stop the bars."""

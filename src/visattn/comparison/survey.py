@@ -34,8 +34,11 @@ def survey(plan: Plan, setting: Setting) -> Survey:
 
     Raises:
         PlugError: No mechanism can be plugged at all.
+        VisattnError: The plain model cannot be built.
     """
     baseline = Arm(id="baseline", kind="baseline")
+    # an unknown model or weights that do not fit are an error of their own, and not one of every mechanism
+    build_arm(setting, baseline, plan.seeds[0])
     mechanisms: list[Arm] = []
     refused: list[tuple[Arm, str]] = []
     insertions: dict[str, dict[str, Any]] = {}

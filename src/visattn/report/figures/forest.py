@@ -12,13 +12,13 @@ _INTERVALS = ("interval", "seed_interval", "image_interval")
 
 
 def forest_scale(arms: Sequence[Mapping[str, Any]], mde: float | None) -> Scale:
-    """Return one scale for the strips of all arms; an arm far out does not flatten the others.
+    """Return one scale for the strips of all arms; one far out, or unfinished, does not flatten the others.
 
     Args:
         arms: The arms of a results record.
         mde: Minimum detectable effect in points; the band of ± this size is always in view.
     """
-    spans = [_span(arm["effect"]) for arm in arms if arm["effect"]]
+    spans = [_span(arm["effect"]) for arm in arms if arm["effect"] and arm["status"] == "ok"]
     floor = 1.25 * (mde or 0.4)
     limit = reach([max(-low, high) for low, high in spans], floor)
     low = max(-limit, min([low for low, _ in spans] + [-floor]))
@@ -46,8 +46,8 @@ def forest_strip(effect: Mapping[str, Any] | None, scale: Scale, mde: float | No
         _interval(svg, scale, effect["seed_interval"], "by-seed", 0)
         _interval(svg, scale, effect["image_interval"], "by-image", 6)
         for value in effect["per_seed"]:
-            _mark(svg, scale, value, "seed-dot", 16, 3.0)
-        _mark(svg, scale, effect["mean"], "mean-dot", -9, 6.0)
+            _dot(svg, scale, value, "seed-dot", 16, 3.0)
+        _dot(svg, scale, effect["mean"], "mean-dot", -9, 6.0)
     return written(svg)
 
 
@@ -64,25 +64,24 @@ def _interval(svg: Element, scale: Scale, ends: Sequence[float] | None, name: st
         return
     low, high = (percent(scale.place(end)) for end in ends)
     draw(svg, "line", class_=name, x1=low, x2=high, y1="50%", y2="50%", transform=f"translate(0 {down})")
+    for end in ends:
+        if not scale.holds(end):
+            _arrow(svg, scale, end, f"{name} tip", down, 5.0)
 
 
-def _mark(svg: Element, scale: Scale, value: float, name: str, down: float, size: float) -> None:
-    """Draw a dot, or at the edge of the scale an arrow that says the value lies farther out."""
+def _dot(svg: Element, scale: Scale, value: float, name: str, down: float, size: float) -> None:
     if scale.holds(value):
-        draw(
-            svg,
-            "circle",
-            class_=name,
-            cx=percent(scale.place(value)),
-            cy="50%",
-            r=size,
-            transform=f"translate(0 {down})",
-        )
-        return
-    side = 1 if value > scale.high else -1
-    spot = at(svg, scale.place(value), 50)
-    path = f"M{-side * 2 * size:g} {down - size:g}L0 {down:g}L{-side * 2 * size:g} {down + size:g}z"
-    draw(spot, "path", class_=name, d=path)
+        place = percent(scale.place(value))
+        draw(svg, "circle", class_=name, cx=place, cy="50%", r=size, transform=f"translate(0 {down})")
+    else:
+        _arrow(svg, scale, value, name, down, size)
+
+
+def _arrow(svg: Element, scale: Scale, value: float, name: str, down: float, size: float) -> None:
+    """Say at the edge of the scale that the value lies farther out."""
+    back = -2 * size if value > scale.high else 2 * size
+    path = f"M{back:g} {down - size:g}L0 {down:g}L{back:g} {down + size:g}z"
+    draw(at(svg, scale.place(value), 50), "path", class_=name, d=path)
 
 
 def forest_axis(scale: Scale) -> str:

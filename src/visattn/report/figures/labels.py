@@ -76,7 +76,7 @@ def place_labels(
 
 
 def _candidates(*, near: bool) -> Iterator[tuple[float, float, str]]:
-    """Yield offsets, the nearest first: beside, above and below, then further out on a leader line, a short one if `near`."""
+    """Yield offsets, the nearest first: beside, above and below, then on a leader line, a short one if `near`."""
     yield from ((12, 0, "start"), (-12, 0, "end"), (0, -16, "middle"), (0, 16, "middle"))
     for far in (18,) if near else (18, 30, 44, 60):
         for up in (-far, far):
