@@ -52,6 +52,13 @@ def test_a_worker_that_dies_takes_only_its_own_job_with_it(worker):
     assert ("die", "failed") in events
 
 
+def test_workers_get_their_environment(monkeypatch):
+    script = "import json, os; input(); print(json.dumps({'event': 'done', 'result': {'x': os.environ['X_OF_TEST']}}))"
+    monkeypatch.setattr(executor, "COMMAND", [executor.sys.executable, "-c", script])
+    (outcome,) = execute_locally([Job("a", {})], workers=1, on_event=lambda *_: None, environment={"X_OF_TEST": "7"})
+    assert outcome.result == {"x": "7"}
+
+
 def test_no_jobs_need_no_workers(worker):
     assert run() == ([], [])
 

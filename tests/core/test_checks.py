@@ -1,6 +1,6 @@
 import pytest
 
-from visattn.core.checks import require_choice, require_choices, require_odd, require_positive
+from visattn.core.checks import require_choice, require_choices, require_multiple, require_odd, require_positive
 from visattn.core.errors import ConfigError, ShapeError
 
 
@@ -15,6 +15,12 @@ def test_require_odd(size: int, near: str) -> None:
     require_odd("eca", kernel_size=1, other=7)
     with pytest.raises(ShapeError, match=f"eca got kernel_size={size}, expected an odd number: {near}"):
         require_odd("eca", kernel_size=size)
+
+
+def test_require_multiple() -> None:
+    require_multiple("sk", "groups", 4, in_channels=8, out_channels=4)
+    with pytest.raises(ShapeError, match="^sk got out_channels=6, expected a multiple of groups=4$"):
+        require_multiple("sk", "groups", 4, in_channels=8, out_channels=6)
 
 
 def test_require_choice() -> None:

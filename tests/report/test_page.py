@@ -3,7 +3,6 @@ import copy
 import hashlib
 import html
 import json
-import os
 import re
 from html.parser import HTMLParser
 
@@ -163,6 +162,13 @@ def test_arms_that_cannot_be_drawn_are_named(make_results):
     assert "bam (diverged), triplet (failed), gc(pooling='att') (refused)" in line
 
 
+def test_eight_curves_are_shown_at_first_and_the_baseline_is_among_them(make_results):
+    text = render_html(make_results(mechanisms=37, images=0))
+    checked = re.findall(r'id="show-(\d+)" checked', text)
+    assert len(checked) == 8
+    assert "0" in checked
+
+
 def test_the_file_is_the_page_and_replaces_an_older_one(tmp_path, make_results):
     target = tmp_path / "new" / "report.html"
     write_html(make_results(mechanisms=1), target)
@@ -170,7 +176,6 @@ def test_the_file_is_the_page_and_replaces_an_older_one(tmp_path, make_results):
     write_html(results, str(target))
     assert target.read_text(encoding="utf-8") == render_html(results)
     assert [file.name for file in target.parent.iterdir()] == ["report.html"]
-    assert os.stat(target).st_mode & 0o444 == 0o444
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path, make_results, monkeypatch):
@@ -181,10 +186,16 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, make_results, monkeypatch)
         raise OSError("disk full")
 
     monkeypatch.setattr(page.Path, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(RunError, match=r"cannot be written to .*report.html: disk full: choose another place"):
         write_html(make_results(mechanisms=1), target)
     assert target.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_place_below_a_file_is_refused(tmp_path, make_results):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="the report cannot be written to"):
+        write_html(make_results(mechanisms=1), tmp_path / "file" / "report.html")
 
 
 def test_invalid_results_are_refused(tmp_path, make_results):

@@ -47,14 +47,15 @@ def official(source: str) -> Official:
         raise unknown_name("official source", plain, _by_source(), see="visattn.catalogue.official.sources()") from None
 
 
-def translate(entry: Official, key: str) -> str:
-    """Return our name of an official state_dict key."""
+def translate(entry: Official, key: str) -> str | None:
+    """Return our name of an official state_dict key, or None for a constant that has none."""
     prefix = max((p for p in entry.keys if key.startswith(p)), key=len, default=None)
     if prefix is None:
         raise ConfigError(
             f"{entry.source} has no key {key!r}", hint=f"expected keys that start with {list(entry.keys)}"
         )
-    return entry.keys[prefix] + key[len(prefix) :]
+    own = entry.keys[prefix]
+    return None if own is None else own + key[len(prefix) :]
 
 
 def from_official(source: str, kwargs: Mapping[str, Any], state_dict: Mapping[str, Tensor]) -> nn.Module:
@@ -70,6 +71,8 @@ def from_official(source: str, kwargs: Mapping[str, Any], state_dict: Mapping[st
         ConfigError: An argument, a key or a size does not fit.
     """
     entry = official(source)
+    told = {argument: state_dict[key].shape[n] for argument, (key, n) in entry.sizes.items() if key in state_dict}
+    kwargs = {**told, **kwargs}
     try:
         signature(entry.build).bind(**kwargs)
     except TypeError as error:
@@ -79,6 +82,8 @@ def from_official(source: str, kwargs: Mapping[str, Any], state_dict: Mapping[st
     loaded = set()
     for key, value in state_dict.items():
         name = translate(entry, key)
+        if name is None:
+            continue
         if name not in own or own[name].numel() != value.numel():
             got = tuple(own[name].shape) if name in own else "nothing"
             raise ConfigError(
@@ -108,7 +113,7 @@ def golden_adapter(case: Mapping[str, Any]) -> dict[str, Any] | None:
     shapes = {key: value.shape for key, value in case["state"].items()}
 
     def under_official_keys(tensors: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
-        found = {key: tensors.get(translate(entry, key)) for key in shapes}
+        found = {key: tensors.get(translate(entry, key) or "") for key in shapes}
         return {key: value.reshape(shapes[key]) for key, value in found.items() if value is not None}
 
     def call(module: nn.Module, *inputs: Tensor) -> Any:

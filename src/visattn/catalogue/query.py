@@ -85,7 +85,8 @@ def check_options(known: Spec, options: dict[str, Any]) -> None:
     Traceback (most recent call last):
     visattn.core.errors.ConfigError: se has no option 'reductoin': did you mean 'reduction'?
     """
-    allowed = {*known.options, *_SHAPE_ARGUMENTS.get(known.role, set())}
+    size = {"height", "width"} if known.fixed_size else set()
+    allowed = {*known.options, *_SHAPE_ARGUMENTS.get(known.role, set()), *size}
     for option in options:
         if option not in allowed:
             close = nearest(option, allowed, count=1)

@@ -9,7 +9,7 @@ from typing import Any
 
 from visattn import __version__
 from visattn.comparison.choices import Choice, parse_choices
-from visattn.comparison.executor import Job, Outcome, execute_locally
+from visattn.comparison.executor import KEEP_MEMORY, Job, Outcome, execute_locally
 from visattn.comparison.plan import Plan, Setting, digest, file_digest
 from visattn.comparison.progress import Display, Silent
 from visattn.comparison.results import Finished, assemble
@@ -193,5 +193,6 @@ def _runs(
             jobs.append(Job(f"{arm.id}, seed {seed}", message))
     display.runs(todo=len(jobs), done=len(outcomes), epochs=plan.train.epochs)
     if jobs:
-        outcomes |= dict(zip(missing, execute_locally(jobs, workers=workers, on_event=display.event), strict=True))
+        done = execute_locally(jobs, workers=workers, on_event=display.event, environment=KEEP_MEMORY)
+        outcomes |= dict(zip(missing, done, strict=True))
     return outcomes

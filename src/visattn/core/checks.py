@@ -30,6 +30,18 @@ def require_odd(mechanism: str, **values: int) -> None:
             raise ShapeError(f"{mechanism} got {name}={value}, expected an odd number", hint=near)
 
 
+def require_multiple(mechanism: str, of: str, number: int, **values: int) -> None:
+    """Raise `ShapeError` unless every value is a multiple of `number`, which is called `of`.
+
+    >>> require_multiple("sk", "groups", 4, in_channels=6)
+    Traceback (most recent call last):
+    visattn.core.errors.ShapeError: sk got in_channels=6, expected a multiple of groups=4
+    """
+    for name, value in values.items():
+        if value % number:
+            raise ShapeError(f"{mechanism} got {name}={value}, expected a multiple of {of}={number}")
+
+
 def require_choice(mechanism: str, choices: Iterable[str], **values: str) -> None:
     """Raise `ConfigError` unless every value is one of `choices`.
 

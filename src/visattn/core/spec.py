@@ -57,14 +57,18 @@ class Official:
         licence: SPDX name, or "none" where the repository has no licence.
         build: Takes the official constructor's own arguments and returns our module.
         keys: Official key or key prefix → ours; the longest match wins, and an empty prefix matches every key.
-            Tensors of equal size are reshaped, so a 1×1 convolution loads into a linear layer.
+            Tensors of equal size are reshaped, so a 1×1 convolution loads into a linear layer. None stands for a
+            constant that is not stored here.
+        sizes: Argument of `build` → official key and dimension of the tensor that tells it, for what the official
+            constructor does not say.
         call: How the official forward's arguments reach our module, where they differ.
     """
 
     source: str
     licence: str
     build: Callable[..., nn.Module]
-    keys: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({"": ""}))
+    keys: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({"": ""}))
+    sizes: Mapping[str, tuple[str, int]] = field(default_factory=lambda: MappingProxyType({}))
     call: Callable[..., Tensor | tuple[Tensor, ...]] | None = None
 
 
@@ -91,7 +95,9 @@ class Spec:
         starts_as_identity: The published initialisation already makes the module return its input.
         from_conv: CONV only, where algebra allows: `from_conv(module, conv)` sets a built module so that it
             computes what `conv` computes, and returns nothing.
+        channels_multiple: With the defaults the number of channels is a multiple of it.
         minimum_size: Smallest input height and width that the defaults accept.
+        fixed_size: The module works at one input size only; `build` takes it as `height` and `width`.
         straight_through: Prefixes of the parameters whose gradient is a surrogate by design, not the derivative; the
             part of the input's gradient that flows through them is one too.
     """
@@ -111,5 +117,7 @@ class Spec:
     cost: Callable[..., Cost]
     starts_as_identity: bool = False
     from_conv: Callable[[Any, nn.Conv2d], None] | None = None
+    channels_multiple: int = 1
     minimum_size: int = 1
+    fixed_size: bool = False
     straight_through: tuple[str, ...] = ()

@@ -88,7 +88,9 @@ def choose(mechanism: str | Factory, role: Role | str | None, options: dict[str,
         raise ConfigError(f"{mechanism} is a {known.role}, got role={role!r}", hint="leave role out")
 
     def build(site: Site) -> nn.Module:
-        return known.build(site.channels, **options) if site.conv is None else known.build(**site.conv, **options)
+        size = {"height": site.height, "width": site.width} if known.fixed_size else {}
+        shape = {"channels": site.channels} if site.conv is None else site.conv
+        return known.build(**shape, **size, **options)
 
     return Mechanism(mechanism, placeable(known.role), build, known)
 

@@ -3,11 +3,11 @@
 import base64
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from visattn.core.errors import RunError
 from visattn.report import figures, numbers
 from visattn.report.order import mechanisms, yardsticks
 from visattn.report.schema import validate
@@ -31,20 +31,20 @@ def write_html(results: Mapping[str, Any], path: str | os.PathLike[str]) -> None
         path: Where the file goes; an older one there is replaced.
 
     Raises:
-        RunError: `results` is not a complete record, see `validate`.
+        RunError: `results` is not a complete record, see `validate`, or the file cannot be written.
     """
     page = render_html(results)
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(page)
-        Path(unfinished).chmod(0o644)
-        Path(unfinished).replace(target)
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            unfinished.write_text(page, encoding="utf-8", newline="\n")
+            unfinished.replace(target)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    except OSError as error:
+        raise RunError(f"the report cannot be written to {target}: {error}", hint="choose another place") from error
 
 
 def render_html(results: Mapping[str, Any]) -> str:

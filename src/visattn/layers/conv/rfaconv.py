@@ -11,6 +11,7 @@ from visattn.core.checks import require_choice, require_odd, require_positive
 from visattn.core.errors import ShapeError
 from visattn.core.spec import Cost, Official, Paper, Role, Spec
 from visattn.layers.conv.geometry import Geometry, Size, read_geometry, require_no_dilation
+from visattn.layers.hosts.basic_block import rfaconv_block
 
 Variant = Literal["group", "unfold"]
 
@@ -161,6 +162,12 @@ def cost(
 
 
 _LICENCE = "none"
+_KEYS = {
+    "get_weight.1.": "field.attention.",
+    "generate_feature.0.": "field.features.",
+    "generate_feature.1.": "field.norm.",
+    "conv.0.": "project.",
+}
 
 SPEC = Spec(
     name="rfaconv",
@@ -188,12 +195,7 @@ SPEC = Spec(
             build=lambda in_channel, out_channel, kernel_size, stride=1: RFAConv(
                 in_channel, out_channel, kernel_size, stride
             ),
-            keys={
-                "get_weight.1.": "field.attention.",
-                "generate_feature.0.": "field.features.",
-                "generate_feature.1.": "field.norm.",
-                "conv.0.": "project.",
-            },
+            keys=_KEYS,
         ),
         Official(
             source="Liuchen1997/RFAConv:model.py:RFAConv (1st definition)",
@@ -201,13 +203,7 @@ SPEC = Spec(
             build=lambda in_channel, out_channel, kernel_size, stride=1: RFAConv(
                 in_channel, out_channel, kernel_size, stride, norm_act=True
             ),
-            keys={
-                "get_weight.1.": "field.attention.",
-                "generate_feature.0.": "field.features.",
-                "generate_feature.1.": "field.norm.",
-                "conv.0.": "project.",
-                "conv.1.": "norm.",
-            },
+            keys={**_KEYS, "conv.1.": "norm."},
         ),
         Official(
             source="Liuchen1997/RFAConv:model.py:RFAConv (2nd definition, wins on import)",
@@ -222,6 +218,7 @@ SPEC = Spec(
                 "bn.": "norm.",
             },
         ),
+        rfaconv_block("RFAresnet.py", RFAConv, _KEYS),
     ),
     options={
         "variant": "how the field is made and attended to",

@@ -1,0 +1,1 @@
+"""Blocks of published networks around a mechanism."""
