@@ -26,3 +26,10 @@ def test_cost_at_a_given_size(cli_json):
     large = cli_json("show", "cbam", "--channels", "256", "--size", "56")["cost"]
     assert large["params"] == 8564
     assert small["macs"] < large["macs"]
+
+
+def test_a_head_shows_all_its_inputs_and_outputs(cli):
+    _, out, _ = cli("show", "ocr")
+    assert "(B, C_in, H, W), (B, C_low, H, W) → (B, C_out, H, W), (B, C_out, H, W)" in flat(out.replace("│", " "))
+    _, out, _ = cli("show", "apnb")
+    assert "(B, C_in, H, W) → (B, C_out, H, W)" in flat(out.replace("│", " "))

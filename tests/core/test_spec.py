@@ -37,5 +37,6 @@ def test_spec_is_frozen_and_its_defaults_claim_nothing() -> None:
         cost=lambda channels, height, width: Cost(params=0, macs=0),
     )
     assert not spec.starts_as_identity and spec.from_conv is None and spec.straight_through == ()
+    assert spec.loss_weights == (1.0,)
     with pytest.raises(FrozenInstanceError):
         spec.name = "y"  # type: ignore[misc]

@@ -258,6 +258,7 @@ def record(
             "image_shape": [3, draw.side, draw.side],
             "fingerprint": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
             "skipped": [{"path": "a/b.jpg", "reason": "truncated"}],
+            "duplicates": [["train/a/1.jpg", "val/a/2.jpg"]],
         },
         "summary": {
             "headline": f"{helps} of {len(names)} mechanisms help."

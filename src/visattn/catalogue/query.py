@@ -75,6 +75,7 @@ _SHAPE_ARGUMENTS = {
         "groups",
         "bias",
     },
+    Role.HEAD: {"in_channels", "out_channels"},
 }
 
 

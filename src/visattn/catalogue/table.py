@@ -1,30 +1,85 @@
 """Every mechanism, one line each. A new mechanism is a new line here."""
 
 from visattn.core.spec import Spec
-from visattn.layers.channel import cbam_channel, cse, eca, fcanet, se
-from visattn.layers.context import gc
-from visattn.layers.conv import acmix, caconv, camconv, cbamconv, drconv, rfaconv, rfcaconv, rfcbamconv
-from visattn.layers.mixed import cbam, coordatt, scse
-from visattn.layers.spatial import cbam_spatial, sse
+from visattn.layers.channel import cbam_channel, cse, eca, fcanet, ge, rga_c, se, spa
+from visattn.layers.context import (
+    a2,
+    afnb,
+    apnb,
+    criss_cross,
+    danet_cam,
+    danet_head,
+    danet_pam,
+    gc,
+    non_local,
+    ocr,
+    rcca,
+)
+from visattn.layers.conv import (
+    acmix,
+    acmix_swin,
+    caconv,
+    camconv,
+    cbamconv,
+    condconv,
+    drconv,
+    dynamic_conv,
+    local_conv,
+    rfaconv,
+    rfcaconv,
+    rfcbamconv,
+    san,
+    sk,
+)
+from visattn.layers.mixed import bam, cbam, ciau, coordatt, gsop, iau, ranet, rga_sc, scse, siau, stiau
+from visattn.layers.spatial import cbam_spatial, rga_s, sse
 
 SPECS: tuple[Spec, ...] = (
+    a2.SPEC,
     acmix.SPEC,
+    acmix_swin.SPEC,
+    afnb.SPEC,
+    apnb.SPEC,
+    bam.SPEC,
     caconv.SPEC,
     camconv.SPEC,
     cbam.SPEC,
     cbam_channel.SPEC,
     cbam_spatial.SPEC,
     cbamconv.SPEC,
+    ciau.SPEC,
+    condconv.SPEC,
     coordatt.SPEC,
+    criss_cross.SPEC,
     cse.SPEC,
+    danet_cam.SPEC,
+    danet_head.SPEC,
+    danet_pam.SPEC,
     drconv.SPEC,
+    dynamic_conv.SPEC,
     eca.SPEC,
     fcanet.SPEC,
     gc.SPEC,
+    ge.SPEC,
+    gsop.SPEC,
+    iau.SPEC,
+    local_conv.SPEC,
+    non_local.SPEC,
+    ocr.SPEC,
+    ranet.SPEC,
+    rcca.SPEC,
     rfaconv.SPEC,
     rfcaconv.SPEC,
     rfcbamconv.SPEC,
+    rga_c.SPEC,
+    rga_s.SPEC,
+    rga_sc.SPEC,
+    san.SPEC,
     scse.SPEC,
     se.SPEC,
+    siau.SPEC,
+    sk.SPEC,
+    spa.SPEC,
     sse.SPEC,
+    stiau.SPEC,
 )

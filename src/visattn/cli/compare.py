@@ -11,7 +11,7 @@ from visattn.core.errors import ConfigError
 from visattn.report import print_table
 from visattn.train import TrainConfig
 
-DEFAULT = "se,eca,cbam,coordatt,gc,rfaconv,drconv,acmix"
+DEFAULT = "se,eca,cbam,bam,coordatt,gc,rfaconv,drconv"
 
 
 def run(

@@ -5,9 +5,10 @@ from typing import Annotated
 
 import torch
 import typer
+from rich.console import Console
 
 from visattn.cli.output import Json, console, print_json
-from visattn.comparison import parse_choices
+from visattn.comparison import Choice, parse_choices
 from visattn.core.errors import ConfigError
 from visattn.costs import cost
 from visattn.plug import plug_
@@ -32,20 +33,25 @@ def run(
     torch.manual_seed(0)
     plain = backbone(model, num_classes=1000)
     images = torch.randn(batch_size, 3, size, size)
-    if mechanism is None:
-        measured = cost(plain, images, rounds=rounds)
-    else:
-        choice, *more = parse_choices(mechanism)
-        if more:
-            raise ConfigError(
-                f"--mechanism got {mechanism!r}, expected one mechanism", hint="visattn compare takes more"
-            )
-        plugged = copy.deepcopy(plain)
-        where = list(choice.where) if isinstance(choice.where, tuple) else choice.where
-        receipt = plug_(plugged, choice.name, where=where, identity=identity, example=images, **choice.options)
-        measured = cost(plugged, images, baseline=plain, rounds=rounds)
-        if not json:
-            console.print(
-                f"{model} with {choice.label} at {len(receipt.sites)} sites, {size}×{size}, batch {batch_size}"
-            )
-    print_json(measured.to_json()) if json else console.print(str(measured), highlight=False)
+    choice = None if mechanism is None else _one(mechanism)
+    with Console(stderr=True).status(f"measuring {model}, {rounds} rounds of each timing"):
+        if choice is None:
+            measured = cost(plain, images, rounds=rounds)
+        else:
+            plugged = copy.deepcopy(plain)
+            where = list(choice.where) if isinstance(choice.where, tuple) else choice.where
+            receipt = plug_(plugged, choice.name, where=where, identity=identity, example=images, **choice.options)
+            measured = cost(plugged, images, baseline=plain, rounds=rounds)
+    if json:
+        print_json(measured.to_json())
+        return
+    if choice is not None:
+        typer.echo(f"{model} with {choice.label} at {len(receipt.sites)} sites, {size}×{size}, batch {batch_size}")
+    console.print(str(measured), highlight=False, markup=False)
+
+
+def _one(mechanism: str) -> Choice:
+    choice, *more = parse_choices(mechanism)
+    if more:
+        raise ConfigError(f"--mechanism got {mechanism!r}, expected one mechanism", hint="visattn compare takes more")
+    return choice

@@ -40,14 +40,13 @@ def run(
 
 
 def _cost(known: Spec, channels: int, size: int) -> Cost:
-    if known.role == Role.CONV:
+    if known.role in {Role.CONV, Role.HEAD}:
         return known.cost(channels, channels, size, size)
     return known.cost(channels, size, size)
 
 
 def _rows(known: Spec, cost: Cost, channels: int, size: int) -> list[tuple[str, str]]:
-    shapes = "(B, C, H, W) → (B, C, H, W)" if known.role == Role.GATE else "(B, C_in, H, W) → as nn.Conv2d"
-    rows = [("paper", str(known.paper)), ("shapes", shapes)]
+    rows = [("paper", str(known.paper)), ("shapes", _shapes(known))]
     at = f"{channels} channels, {size}×{size}"
     rows.append((f"cost at {at}", f"{cost.params:,} parameters, {cost.macs:,} MACs per image"))
     if known.role == Role.CONV:
@@ -61,6 +60,15 @@ def _rows(known: Spec, cost: Cost, channels: int, size: int) -> list[tuple[str, 
     rows += [("differs" if i == 0 else "", f"• {text}") for i, text in enumerate(known.differs)]
     rows += [("official code" if i == 0 else "", f"{o.source} ({o.licence})") for i, o in enumerate(known.official)]
     return rows
+
+
+def _shapes(known: Spec) -> str:
+    if known.role == Role.GATE:
+        return "(B, C, H, W) → (B, C, H, W)"
+    if known.role == Role.CONV:
+        return "(B, C_in, H, W) → as nn.Conv2d"
+    inputs = "(B, C_in, H, W)" + (", (B, C_low, H, W)" if "low_channels" in known.options else "")
+    return f"{inputs} → {', '.join(['(B, C_out, H, W)'] * len(known.loss_weights))}"
 
 
 def _defaults(known: Spec) -> dict[str, Any]:

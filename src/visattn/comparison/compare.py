@@ -15,6 +15,7 @@ from visattn.comparison.progress import Display, Silent
 from visattn.comparison.results import Finished, assemble
 from visattn.comparison.store import Store
 from visattn.comparison.survey import Survey, survey
+from visattn.comparison.verdicts import signed
 from visattn.core.errors import ConfigError, VisattnError
 from visattn.data import ImageData
 from visattn.data import load as load_data
@@ -53,7 +54,11 @@ class Comparison:
 
     def __str__(self) -> str:
         summary = self.results["summary"]
-        lines = [f"{arm['id']}: {arm['verdict']['text']}" for arm in self.results["arms"]]
+        lines = []
+        for arm in self.results["arms"]:
+            effect = arm["effect"]
+            shown = f"{signed(effect['mean'], effect['interval'])}, " if effect else ""
+            lines.append(f"{arm['id']}: {shown}{arm['verdict']['text']}")
         return "\n".join([summary["headline"], summary["detail"], *lines])
 
 

@@ -209,23 +209,17 @@ def _pictures(images: ImageData) -> list[dict[str, Any]]:
 
 def _summary(plan: Plan, arms: list[dict[str, Any]]) -> dict[str, Any]:
     mechanisms = [a for a in arms if a["kind"] == "mechanism"]
-    by_code = {c: [a["id"] for a in mechanisms if a["verdict"]["code"] == c] for c in ("helps", "hurts")}
     known = [a["effect"]["mde"] for a in mechanisms if a["effect"]]
     mde = float(np.median(known)) if known else None
     noise = next((a["effect"]["per_seed"] for a in arms if a["kind"] == "no-op" and a["effect"]), None)
-    count = f"the {len(mechanisms)} mechanisms" if len(mechanisms) > 1 else mechanisms[0]["id"]
-    said = [f"{', '.join(names)} {_verb(code, names)}" for code, names in by_code.items() if names]
-    nothing = f"No evidence that {'any of ' if len(mechanisms) > 1 else ''}{count} helps."
-    seeds = f"With {'these' if len(plan.seeds) > 1 else 'this'} {len(plan.seeds)} seed{'s' * (len(plan.seeds) > 1)}"
+    seeds = "With this seed" if len(plan.seeds) == 1 else f"With these {len(plan.seeds)} seeds"
     limit = (
         f"{seeds} a difference below {mde:.1f} points cannot be seen."
         if mde is not None
         else (f"{seeds} no statement about chance is possible: pass --seeds 5.")
     )
     return {
-        "headline": f"{'; '.join(said)}.".capitalize()
-        if by_code["helps"]
-        else (f"{nothing} {'; '.join(said)}." if said else nothing),
+        "headline": _headline(mechanisms),
         "detail": limit,
         "mde": mde,
         "noise": float(np.std(noise, ddof=1)) if noise else None,
@@ -235,8 +229,20 @@ def _summary(plan: Plan, arms: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _verb(code: str, names: list[str]) -> str:
-    return code if len(names) == 1 else code.removesuffix("s")
+def _headline(mechanisms: list[dict[str, Any]]) -> str:
+    """Say in one sentence which mechanisms help and which hurt."""
+    by_code = {c: [a["id"] for a in mechanisms if a["verdict"]["code"] == c] for c in ("helps", "hurts")}
+    said = [
+        f"{', '.join(names)} {code if len(names) == 1 else code.removesuffix('s')}"
+        for code, names in by_code.items()
+        if names
+    ]
+    if not by_code["helps"]:
+        one = len(mechanisms) == 1
+        who = mechanisms[0]["id"] if one else f"any of the {len(mechanisms)} mechanisms"
+        said.insert(0, f"no evidence that {who} helps")
+    text = "; ".join(said)
+    return f"{text[0].upper()}{text[1:]}."
 
 
 def _pareto(arms: list[dict[str, Any]]) -> list[str]:
@@ -262,5 +268,6 @@ def _data(images: ImageData) -> dict[str, Any]:
         "val_images": len(images.val.labels),
         "image_shape": list(images.train.images.shape[1:]),
         "fingerprint": images.fingerprint,
-        "skipped": [{"path": str(s.path), "reason": s.reason} for s in images.skipped],
+        "skipped": [{"path": s.path, "reason": s.reason} for s in images.skipped],
+        "duplicates": [list(pair) for pair in images.duplicates],
     }

@@ -83,7 +83,7 @@ def judge_no_op(right: Right, baseline: Right, trouble: Trouble | None) -> Judge
 def judge_control(right: Right, baseline: Right, params: int, trouble: Trouble | None) -> Judged:
     """Say what as many plain parameters give."""
     effect = pair(right, baseline)
-    shown = f": {_signed(effect)}" if effect else ""
+    shown = f": {signed(effect.mean, effect.interval)}" if effect else ""
     code, text = trouble or ("reference", f"what {params:,} parameters of plain 1×1 convolutions give{shown}")
     return Judged(effect=_describe(effect, baseline, right, tests=1), versus_control=None, code=code, text=text)
 
@@ -112,18 +112,26 @@ def _verdict(
         return trouble
     if effect is None:
         return "no_evidence", f"no statement is possible with {seeds} seed{'s' * (seeds != 1)}: two or more are needed"
-    shown = f"{effect['mean']:+.2f} points [{effect['interval'][0]:+.2f}, {effect['interval'][1]:+.2f}]"
     if effect["p_holm"] >= ALPHA:
-        floor = f"a true difference below {effect['mde']:.2f} could not have been seen"
-        return "no_evidence", f"no evidence that it helps: {shown}; {floor}"
+        return "no_evidence", (
+            f"no evidence that it helps: a true difference below {effect['mde']:.2f} points could not have been seen"
+        )
+    chance = f"p = {effect['p_holm']:.2g}"
     if effect["mean"] < 0:
-        return "hurts", f"it hurts: {shown}, p = {effect['p_holm']:.2g}"
+        return "hurts", f"it hurts: {chance}"
     beyond = ""
     if versus is not None:
         more = versus.p < ALPHA and versus.mean > 0
-        beyond = f"; {'more' if more else 'not more'} than as many plain parameters give ({_signed(versus)})"
-    return "helps", f"it helps: {shown}, p = {effect['p_holm']:.2g}{beyond}"
+        shown = signed(versus.mean, versus.interval)
+        beyond = f", {'more' if more else 'not more'} than as many plain parameters give ({shown})"
+    return "helps", f"it helps: {chance}{beyond}"
 
 
-def _signed(effect: Effect) -> str:
-    return f"{effect.mean:+.2f} points [{effect.interval[0]:+.2f}, {effect.interval[1]:+.2f}]"
+def signed(mean: float, interval: tuple[float, float]) -> str:
+    """Write a difference with its interval.
+
+    >>> signed(-0.5, (-1.0, 0.25))
+    '−0.50 points [−1.00, +0.25]'
+    """
+    text = f"{mean:+.2f} points [{interval[0]:+.2f}, {interval[1]:+.2f}]"
+    return text.replace("-", "−")

@@ -82,7 +82,8 @@ class Spec:
         family: Folder of the layer: channel, spatial, mixed, context, conv or sequence.
         summary: One sentence for a reader who has never heard of it.
         build: The class. GATE: `build(channels, **options)`. CONV: `build(in_channels, out_channels,
-            kernel_size, stride, padding, ..., **options)` as in `nn.Conv2d`.
+            kernel_size, stride, padding, ..., **options)` as in `nn.Conv2d`. HEAD: `build(in_channels, out_channels,
+            **options)`; with the option `low_channels` its second input is the stage before the last.
         maths: The computation in a few lines of plain text.
         paper: See `Paper`.
         official: Published code whose checkpoints load.
@@ -91,13 +92,17 @@ class Spec:
         default_reason: Why the defaults are what they are.
         differs: Where paper, official code and popular copies part ways, one sentence each.
         cost: Closed form. GATE: `cost(channels, height, width, **options)`. CONV: `cost(in_channels,
-            out_channels, height, width, **conv and own options)` with the input's height and width.
+            out_channels, height, width, **conv and own options)` with the input's height and width. HEAD:
+            `cost(in_channels, out_channels, height, width, **options)`, all inputs of one height and width.
         starts_as_identity: The published initialisation already makes the module return its input.
         from_conv: CONV only, where algebra allows: `from_conv(module, conv)` sets a built module so that it
             computes what `conv` computes, and returns nothing.
         channels_multiple: With the defaults the number of channels is a multiple of it.
         minimum_size: Smallest input height and width that the defaults accept.
-        fixed_size: The module works at one input size only; `build` takes it as `height` and `width`.
+        loss_weights: HEAD only: the published weight of each output's loss. A head of several outputs returns them as a
+            tuple, the result first.
+        fixed_size: The module, or one of its forms, works at one input size only; `build` takes it as `height` and
+            `width`.
         straight_through: Prefixes of the parameters whose gradient is a surrogate by design, not the derivative; the
             part of the input's gradient that flows through them is one too.
     """
@@ -119,5 +124,6 @@ class Spec:
     from_conv: Callable[[Any, nn.Conv2d], None] | None = None
     channels_multiple: int = 1
     minimum_size: int = 1
+    loss_weights: tuple[float, ...] = (1.0,)
     fixed_size: bool = False
     straight_through: tuple[str, ...] = ()

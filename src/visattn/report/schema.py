@@ -147,6 +147,7 @@ SCHEMA: dict[str, Any] = {
             image_shape=_list(_COUNT, minItems=3, maxItems=3),
             fingerprint=_TEXT,
             skipped=_list(_record(path=_TEXT, reason=_TEXT)),
+            duplicates=_list(_list(_TEXT, minItems=2, maxItems=2)),
         ),
         summary=_record(
             headline=_TEXT,

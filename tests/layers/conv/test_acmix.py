@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from visattn.core.errors import ConfigError, ShapeError
-from visattn.layers.conv.acmix import ACmix, coordinates, cost
+from visattn.layers.conv.acmix import ACmix, cost
+from visattn.layers.conv.coordinates import coordinates
 
 
 def build(*args: int, seed: int = 0, **options: int) -> ACmix:
@@ -31,7 +32,7 @@ def test_attention_equals_a_loop_over_windows() -> None:
     """With the position of the query, which the module leaves out because it cancels."""
     module, x = build(3, 4, heads=2, kernel_attention=5), image(3)
     q, k, v = module.query(x), module.key(x), module.value(x)
-    p = module.position(coordinates(x))[0]
+    p = module.attention.position(coordinates(x))[0]
     expected = torch.empty_like(q)
     for sample, head, i, j in product(range(2), range(2), range(6), range(5)):
         own = slice(2 * head, 2 * head + 2)
@@ -39,7 +40,7 @@ def test_attention_equals_a_loop_over_windows() -> None:
         logits = [q[sample, own, i, j] @ (k[sample, own, r, c] + p[:, i, j] - p[:, r, c]) for r, c in around]
         weights = (torch.stack(logits) / math.sqrt(2)).softmax(dim=0)
         expected[sample, own, i, j] = weights @ torch.stack([v[sample, own, r, c] for r, c in around])
-    torch.testing.assert_close(module.attend(q, k, v), expected, rtol=0, atol=1e-12)
+    torch.testing.assert_close(module.attention(q, k, v), expected, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("size", [1, 3, 5])
@@ -74,7 +75,7 @@ def test_the_result_is_the_weighted_sum_of_both_paths() -> None:
     with torch.no_grad():
         module.attention_rate.fill_(2)
         module.convolution_rate.fill_(-3)
-    expected = 2 * module.attend(q, k, v) - 3 * module.convolve(q, k, v)
+    expected = 2 * module.attention(q, k, v) - 3 * module.convolve(q, k, v)
     torch.testing.assert_close(module(x), expected)
     fresh = ACmix(3, 8)
     assert fresh.attention_rate.item() == fresh.convolution_rate.item() == 0.5
@@ -83,7 +84,7 @@ def test_the_result_is_the_weighted_sum_of_both_paths() -> None:
 def test_a_window_of_one_pixel_is_the_value() -> None:
     module, x = build(3, 8, kernel_attention=1), image(3, 1, 2)
     q, k, v = module.query(x), module.key(x), module.value(x)
-    torch.testing.assert_close(module.attend(q, k, v), v)
+    torch.testing.assert_close(module.attention(q, k, v), v)
 
 
 @pytest.mark.parametrize("size", [1, 3, 5, 7])
@@ -106,9 +107,9 @@ def test_tiles_do_not_change_the_result() -> None:
 def test_the_bias_of_the_positions_cancels() -> None:
     module, x = build(3, 8), image(3)
     before = module(x)
-    module.position.bias.data += 3
+    module.attention.position.bias.data += 3
     torch.testing.assert_close(module(x), before)
-    module.position.weight.data += 3
+    module.attention.position.weight.data += 3
     assert not torch.allclose(module(x), before)
 
 

@@ -171,9 +171,7 @@ def _official(channel: int, dct_h: int, dct_w: int, reduction: int = 16, freq_se
     kind, count = freq_sel_method[:3], freq_sel_method[3:]
     if kind not in _SELECTIONS or not count.isdecimal():
         raise ConfigError(f"fcanet got freq_sel_method={freq_sel_method!r}, expected one such as 'top16'")
-    return FcaNet(
-        channel, reduction=reduction, selection=_SELECTIONS[kind], count=int(count), size=(dct_h, dct_w)
-    )
+    return FcaNet(channel, reduction=reduction, selection=_SELECTIONS[kind], count=int(count), size=(dct_h, dct_w))
 
 
 SPEC = Spec(

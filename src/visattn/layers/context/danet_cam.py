@@ -82,7 +82,7 @@ SPEC = Spec(
         Official(
             source="junfu1115/DANet:encoding/nn/da_att.py:CAM_Module",
             licence="MIT",
-            build=lambda in_dim: CAM(in_dim),
+            build=lambda in_dim: CAM(channels=in_dim),
         ),
     ),
     options={"variant": "whether similar channels get small weights ('official') or large ones ('paper')"},

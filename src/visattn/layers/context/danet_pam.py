@@ -78,14 +78,14 @@ SPEC = Spec(
         Official(
             source="junfu1115/DANet:encoding/nn/da_att.py:PAM_Module",
             licence="MIT",
-            build=lambda in_dim: PAM(in_dim),
+            build=lambda in_dim: PAM(channels=in_dim),
             keys={"query_conv.": "query.", "key_conv.": "key.", "value_conv.": "value.", "gamma": "gamma"},
         ),
     ),
     options={"reduction": "r, queries and keys have max(1, C // r) channels"},
     default_reason="C/8 for queries and keys, as in the authors' code; the paper's figure keeps C.",
     differs=(
-        "The logits have no scale, unlike those of the non-local block and of most copies of scaled attention.",
+        "The logits have no scale, unlike those of the non-local block.",
         "The paper projects queries and keys to C channels, the authors' code to C/8.",
         "γ starts at 0, so queries, keys and values have no gradient in the first step.",
         "Below 8 channels the authors' code has queries of no channel; here they keep one.",

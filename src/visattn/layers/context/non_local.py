@@ -78,15 +78,18 @@ class NonLocal(nn.Module):
         keys = _pooled(x) if self.sub_sample == "before" else x
         query = x.flatten(2) if self.query is None else self.query(x.flatten(2))
         y = self.output(self._mix(query, self._project(self.key, keys), self._project(self.value, keys)))
-        return x + (y if self.norm is None else self.norm(y)).reshape(x.shape)
+        received: Tensor = y if self.norm is None else self.norm(y)
+        return x + received.reshape(x.shape)
 
     def _project(self, projection: nn.Conv1d | None, x: Tensor) -> Tensor:
-        y = x if projection is None else projection(x.flatten(2)).unflatten(2, x.shape[2:])
+        y: Tensor = x if projection is None else projection(x.flatten(2)).unflatten(2, x.shape[2:])
         return (_pooled(y) if self.sub_sample == "after" else y).flatten(2)
 
     def _mix(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         if self.pair is not None:
-            ours, theirs = (nn.functional.conv1d(t, w) for t, w in zip((query, key), self.pair.weight.chunk(2, dim=1), strict=True))
+            ours, theirs = (
+                nn.functional.conv1d(t, w) for t, w in zip((query, key), self.pair.weight.chunk(2, dim=1), strict=True)
+            )
             return _rectified_sums(ours, theirs, value) / key.shape[2]
         if self.pairwise == "dot_product":
             return _product(value, key.transpose(1, 2), query) / key.shape[2]
@@ -131,13 +134,13 @@ def _rectified_sums(ours: Tensor, theirs: Tensor, value: Tensor) -> Tensor:
     is `a_i Σ v_j + Σ b_j v_j`: two running sums, read at one place.
     """
     exact = torch.promote_types(value.dtype, torch.float32)
-    ours, value = ours.to(exact), value.to(exact)
+    ours = ours.to(exact)
     theirs, order = theirs.to(exact).sort(dim=2, descending=True)
-    value = value.take_along_dim(order, dim=2)
-    sums = nn.functional.pad(torch.cat((value, theirs * value), dim=1).cumsum(dim=2), (1, 0))
+    ordered = value.to(exact).take_along_dim(order, dim=2)
+    sums = nn.functional.pad(torch.cat((ordered, theirs * ordered), dim=1).cumsum(dim=2), (1, 0))
     passing = torch.searchsorted(-theirs.detach(), ours.detach())
     plain, weighted = sums.take_along_dim(passing, dim=2).chunk(2, dim=1)
-    return ours * plain + weighted
+    return (ours * plain + weighted).to(value.dtype)
 
 
 def cost(

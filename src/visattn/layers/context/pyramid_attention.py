@@ -44,7 +44,8 @@ def pyramid_attention(query: Tensor, key: Tensor, value: Tensor, sizes: Sequence
         torch.cat([nn.functional.adaptive_avg_pool2d(t, size).flatten(2) for size in sizes], dim=2)
         for t in (key, value)
     )
-    return attend(query.flatten(2), keys, values).unflatten(2, query.shape[2:])
+    y = attend(query.flatten(2), keys, values)
+    return y.reshape(*y.shape[:2], *query.shape[2:])
 
 
 def context_projection(value_channels: int, out_channels: int) -> nn.Conv2d:

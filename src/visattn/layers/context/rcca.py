@@ -49,9 +49,7 @@ class RCCA(nn.Module):
     ) -> None:
         super().__init__()
         hidden, features = _widths(in_channels, hidden, features)
-        require_positive(
-            "rcca", in_channels=in_channels, out_channels=out_channels, hidden=hidden, features=features
-        )
+        require_positive("rcca", in_channels=in_channels, out_channels=out_channels, hidden=hidden, features=features)
         require_positive("rcca", recurrence=recurrence)
         self.context = nn.Sequential(
             conv_norm_relu(in_channels, hidden, 3),
@@ -137,10 +135,10 @@ SPEC = Spec(
     default_reason="Two rounds and a width of in/4, 512 for a ResNet-101, as in the published network.",
     differs=(
         "The class of the code applies one round unless its caller says recurrence=2, as the published training does.",
-        "The class of the code has 512 channels before the classifier, whatever its out_channels.",
+        "The class of the port has 512 channels before the classifier, whatever its out_channels.",
         "The authors' batch norms are in place and followed by a leaky ReLU; the pure PyTorch port, followed here, has "
         "plain ones and ReLU.",
-        "The network has one more classifier on the stage before, for a loss of weight 0.4; it is not part of the head.",
+        "The network has one more classifier on the stage before, with a loss of weight 0.4, outside the head.",
     ),
     cost=cost,
 )

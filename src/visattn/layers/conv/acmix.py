@@ -3,24 +3,30 @@
 Paper: Pan et al., On the Integration of Self-Attention and Convolution, CVPR 2022, arXiv:2111.14556, eq. 6-14.
 """
 
+from typing import get_args
+
 import torch
 from torch import Tensor, nn
 
-from visattn.core.checks import require_odd, require_positive
+from visattn.core.checks import require_choice, require_odd, require_positive
 from visattn.core.errors import ShapeError
 from visattn.core.spec import Cost, Official, Paper, Role, Spec
+from visattn.layers.conv.attention_forms import Form, build_form, form_cost
 from visattn.layers.conv.geometry import Geometry, Size, read_geometry, require_no_dilation
-from visattn.layers.conv.window_attention import window_attention
+from visattn.layers.conv.shared_convolution import convolve_heads, shifting
+from visattn.layers.hosts.bottleneck import Bottleneck
 
 
 class ACmix(nn.Module):
-    """Weighted sum of attention over a local window and of a convolution, both from the same q, k and v.
+    """Weighted sum of attention and of a convolution, both from the same q, k and v.
 
-    `y = α·attention(q, k, v) + β·convolution(q, k, v)`, α and β learnable and 0.5 at the start. Attention: each pixel
-    attends to the k_a×k_a window around it, mirrored at the border, by `softmax_j(q_i · (k_j + p_i − p_j) / √d)`, with
-    a learned linear map p of the coordinates; `p_i` cancels. Convolution: a 1×1 map mixes the heads of q, k and v into
-    k² maps per channel of a head, and a grouped k×k convolution, which starts as k² shifts, adds them up.
-    Shapes: (B, C, H, W) → (B, out, H', W'), as `nn.Conv2d`; H and W must be above `kernel_attention // 2`.
+    `y = α·attention(q, k, v) + β·convolution(q, k, v)`, α and β learnable and 0.5 at the start. Attention, unless
+    another form is asked for: each pixel attends to the k_a×k_a window around it, mirrored at the border, by
+    `softmax_j(q_i · (k_j + p_i − p_j) / √d)`, with a learned linear map p of the coordinates; `p_i` cancels.
+    Convolution: a 1×1 map mixes the heads of q, k and v into k² maps per channel of a head, and a grouped k×k
+    convolution, which starts as k² shifts, adds them up.
+    Shapes: (B, C, H, W) → (B, out, H', W'), as `nn.Conv2d`; H and W must be above `kernel_attention // 2` where the
+    border is mirrored, which "window" and "global" do not do.
 
     Args:
         in_channels: C.
@@ -31,14 +37,16 @@ class ACmix(nn.Module):
         dilation: Must be 1.
         groups: Must be 1.
         bias: Has no effect: q, k and v always have biases, and that of v is one of the result already.
-        kernel_attention: k_a, odd.
+        attention: "local" as above; "window" (`PartitionAttention`), "global" (`GlobalForm`), "patchwise" or "pairwise"
+            (`VectorForm`) in its place.
+        kernel_attention: k_a, odd; in "window" the size of a window, which may be even.
         heads: Number of heads, of d = out / heads channels each.
-        tile: Squares of tile×tile queries share their keys. The result does not depend on it, speed and MACs do.
+        tile: Squares of tile×tile local queries share their keys. The result does not depend on it, speed and MACs do.
 
     Raises:
         ShapeError: A size is below 1, a kernel size is even, `padding` is another, `out_channels` is not divisible by
-            `heads`, or, in forward, the input is too small for the window.
-        ConfigError: `dilation` or `groups` is not 1.
+            `heads`, or, in forward, the input is too small for the mirrored border.
+        ConfigError: `attention` is unknown, or `dilation` or `groups` is not 1.
 
     >>> ACmix(16, 8, 3, stride=2)(torch.ones(2, 16, 7, 9)).shape
     torch.Size([2, 8, 4, 5])
@@ -55,84 +63,40 @@ class ACmix(nn.Module):
         groups: int = 1,
         bias: bool = True,
         *,
+        attention: Form = "local",
         kernel_attention: int = 7,
         heads: int = 4,
         tile: int = 4,
     ) -> None:
         super().__init__()
         require_positive("acmix", in_channels=in_channels, out_channels=out_channels, heads=heads, tile=tile)
-        require_odd("acmix", kernel_attention=kernel_attention)
+        require_choice("acmix", get_args(Form), attention=attention)
+        (require_positive if attention == "window" else require_odd)("acmix", kernel_attention=kernel_attention)
         geometry = _geometry(kernel_size, stride, padding, dilation, groups)
         if out_channels % heads:
             raise ShapeError(
                 f"acmix got out_channels={out_channels} and heads={heads}, expected a multiple of the heads",
                 hint="pass another number of heads",
             )
-        size, width = geometry.kernel_size, out_channels // heads
-        self.stride = geometry.stride
-        self.kernel_attention = kernel_attention
         self.heads = heads
-        self.tile = tile
         self.query = nn.Conv2d(in_channels, out_channels, 1)
         self.key = nn.Conv2d(in_channels, out_channels, 1)
         self.value = nn.Conv2d(in_channels, out_channels, 1)
-        self.position = nn.Conv2d(2, width, 1)
-        self.mix = nn.Conv2d(3 * heads, size**2, 1, bias=False)
-        self.shift = nn.Conv2d(
-            width * size**2, out_channels, size, self.stride, geometry.padding, groups=width, bias=False
-        )
-        with torch.no_grad():
-            self.shift.weight.copy_(torch.eye(size**2).reshape(size**2, size, size))
+        self.attention = build_form(attention, out_channels, heads, kernel_attention, geometry.stride, tile)
+        self.mix = nn.Conv2d(3 * heads, geometry.kernel_size**2, 1, bias=False)
+        self.shift = shifting(out_channels, heads, geometry.kernel_size, geometry.stride)
         self.attention_rate = nn.Parameter(torch.full((1,), 0.5))
         self.convolution_rate = nn.Parameter(torch.full((1,), 0.5))
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the two paths' weighted sum."""
-        radius = self.kernel_attention // 2
-        if min(x.shape[2:]) <= radius:
-            raise ShapeError(
-                f"acmix got a {x.shape[2]}×{x.shape[3]} input, expected height and width above {radius}",
-                hint="the border is mirrored, so pass a smaller kernel_attention",
-            )
         q, k, v = self.query(x), self.key(x), self.value(x)
-        return self.attention_rate * self.attend(q, k, v) + self.convolution_rate * self.convolve(q, k, v)
-
-    def attend(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """Return the attention path; the channels of a head are next to each other."""
-        apart = (q.shape[0] * self.heads, -1)
-        q = q[..., :: self.stride, :: self.stride]
-        y = window_attention(
-            q.reshape(*apart, *q.shape[2:]),
-            k.reshape(*apart, *k.shape[2:]) - self.position(coordinates(k)),
-            v.reshape(*apart, *v.shape[2:]),
-            window=self.kernel_attention,
-            stride=self.stride,
-            tile=self.tile,
-        )
-        return y.reshape(q.shape)
+        attended: Tensor = self.attention(q, k, v)
+        return self.attention_rate * attended + self.convolution_rate * self.convolve(q, k, v)
 
     def convolve(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         """Return the convolution path; the channels of the same number in each head are next to each other."""
-        batch, channels, height, width = q.shape
-        heads = torch.cat((q, k, v), dim=1).reshape(batch, 3 * self.heads, channels // self.heads, height * width)
-        maps: Tensor = self.mix(heads)
-        y: Tensor = self.shift(maps.transpose(1, 2).reshape(batch, -1, height, width))
-        return y
-
-    def extra_repr(self) -> str:
-        """Show what the sub-modules do not."""
-        return f"kernel_attention={self.kernel_attention}, heads={self.heads}, tile={self.tile}"
-
-
-def coordinates(x: Tensor) -> Tensor:
-    """Return the column and row of each pixel of `x` between −1 and 1, (1, 2, H, W) on its device.
-
-    >>> coordinates(torch.ones(1, 8, 2, 3))[0, :, 0]
-    tensor([[-1.,  0.,  1.],
-            [-1., -1., -1.]])
-    """
-    rows, columns = (torch.linspace(-1, 1, size, device=x.device, dtype=x.dtype) for size in x.shape[2:])
-    return torch.stack((columns.expand(x.shape[2:]), rows[:, None].expand(x.shape[2:])))[None]
+        return convolve_heads(torch.cat((q, k, v), dim=1), self.heads, self.mix, self.shift)
 
 
 def _geometry(kernel_size: Size, stride: Size, padding: Size | None, dilation: Size, groups: int) -> Geometry:
@@ -162,6 +126,7 @@ def cost(
     dilation: Size = 1,
     groups: int = 1,
     bias: bool = True,
+    attention: Form = "local",
     kernel_attention: int = 7,
     heads: int = 4,
     tile: int = 4,
@@ -169,28 +134,54 @@ def cost(
     """Closed-form cost of `ACmix` for one image; `tile=1` gives the k_a² products per query that papers count."""
     geometry = _geometry(kernel_size, stride, padding, dilation, groups)
     rows, columns = geometry.output_size(height, width)
-    taps, depth = geometry.kernel_size**2, out_channels // heads
-    projections = 3 * in_channels * out_channels + 2 * depth
-    mix = 3 * heads * taps
-    queries = -(-rows // tile) * -(-columns // tile) * tile**2
-    keys = (geometry.stride * (tile - 1) + kernel_attention) ** 2
+    taps, mix = geometry.kernel_size**2, 3 * heads * geometry.kernel_size**2
+    projections = 3 * in_channels * out_channels
+    attended = form_cost(attention, out_channels, heads, kernel_attention, geometry.stride, tile, height, width)
     return Cost(
-        params=projections + 3 * out_channels + depth + mix + out_channels * taps**2 + 2,
-        macs=(projections + mix * depth) * height * width
-        + out_channels * taps**2 * rows * columns
-        + 2 * out_channels * queries * keys,
+        params=projections + 3 * out_channels + attended.params + mix + out_channels * taps**2 + 2,
+        macs=(projections + mix * (out_channels // heads)) * height * width
+        + attended.macs
+        + out_channels * taps**2 * rows * columns,
     )
 
+
+def _bottleneck(
+    inplanes: int,
+    planes: int,
+    k_att: int,
+    head: int,
+    k_conv: int,
+    stride: int = 1,
+    downsample: object = None,
+    groups: int = 1,
+    base_width: int = 64,
+) -> Bottleneck:
+    width = int(planes * base_width / 64) * groups
+    mixed = ACmix(width, width, k_conv, stride, kernel_attention=k_att, heads=head)
+    middle = nn.Sequential(mixed, nn.BatchNorm2d(width), nn.ReLU())
+    return Bottleneck(middle, inplanes, width, 4 * planes, stride=stride, project=downsample is not None)
+
+
+_KEYS = {
+    "rate1": "attention_rate",
+    "rate2": "convolution_rate",
+    "conv1.": "query.",
+    "conv2.": "key.",
+    "conv3.": "value.",
+    "conv_p.": "attention.position.",
+    "fc.": "mix.",
+    "dep_conv.": "shift.",
+}
 
 SPEC = Spec(
     name="acmix",
     role=Role.CONV,
     family="conv",
-    summary="Attention over a local window and a convolution that share their 1×1 projections, added up.",
+    summary="Attention, of one of five forms, and a convolution that share their 1×1 projections, added up.",
     build=ACmix,
     maths=(
         "q, k, v = three 1×1 convolutions of x;  p = a linear map of (column, row)",
-        "attention: softmax over the window of q_i · (k_j + p_i − p_j) / √d, applied to v_j, per head",
+        "local attention: softmax over the window of q_i · (k_j + p_i − p_j) / √d, applied to v_j, per head",
         "convolution: a 1×1 map mixes the 3·heads maps of q, k and v into k², a grouped k×k convolution adds them up",
         "y = α · attention + β · convolution",
     ),
@@ -214,24 +205,30 @@ SPEC = Spec(
                 kernel_attention=kernel_att,
                 heads=head,
             ),
+            keys=_KEYS,
+        ),
+        Official(
+            source="LeapLabTHU/ACmix:ResNet/ResNet_ImageNet.py:Bottleneck",
+            licence="none",
+            build=_bottleneck,
             keys={
-                "rate1": "attention_rate",
-                "rate2": "convolution_rate",
-                "conv1.": "query.",
-                "conv2.": "key.",
-                "conv3.": "value.",
-                "conv_p.": "position.",
-                "fc.": "mix.",
-                "dep_conv.": "shift.",
+                **{f"conv2.{theirs}": f"middle.0.{ours}" for theirs, ours in _KEYS.items()},
+                "conv1.": "conv1.",
+                "bn1.": "norm1.",
+                "bn2.": "middle.1.",
+                "conv3.": "conv3.",
+                "bn3.": "norm3.",
+                "downsample.": "shortcut.",
             },
         ),
     ),
     options={
-        "kernel_attention": "height and width of the attention window, odd",
+        "attention": "what a pixel attends to, and from what its weights are made",
+        "kernel_attention": "height and width of the attention window, odd but in form 'window'",
         "heads": "number of heads; the output's channels are a multiple of it",
-        "tile": "tile×tile queries share their keys: changes speed and MACs, not the result",
+        "tile": "tile×tile local queries share their keys: changes speed and MACs, not the result",
     },
-    default_reason="A 7×7 window, 4 heads and rates of 0.5, as in the paper and in the authors' ResNets.",
+    default_reason="Local attention, a 7×7 window, 4 heads and rates of 0.5, as in the authors' ResNets.",
     differs=(
         "The paper keeps the shift initialisation; the authors' ResNet draws all its convolutions anew and loses it.",
         "The paper does not say that the last convolution has no bias; in the code it is set to None.",

@@ -72,9 +72,8 @@ def from_conv(module: CAConv, conv: nn.Conv2d) -> None:
         ConfigError: `conv` has a bias and the module has none.
     """
     if module.norm is None:
-        for expand in (module.gate.expand_h, module.gate.expand_w):
-            nn.init.zeros_(expand.weight)
-            nn.init.zeros_(expand.bias)
+        for parameter in (*module.gate.expand_h.parameters(), *module.gate.expand_w.parameters()):
+            nn.init.zeros_(parameter)
         start_as(module, conv, 0.25)
 
 

@@ -75,8 +75,8 @@ def from_conv(module: CBAMConv, conv: nn.Conv2d) -> None:
         ConfigError: `conv` has a bias and the module has none.
     """
     if module.norm is None:
-        nn.init.zeros_(module.gate.channel.expand.weight)
-        nn.init.zeros_(module.gate.spatial.conv.weight)
+        for last in ("channel.expand.weight", "spatial.conv.weight"):
+            nn.init.zeros_(module.gate.get_parameter(last))
         start_as(module, conv, 0.25)
 
 

@@ -13,6 +13,7 @@ from visattn.core.errors import ConfigError, ShapeError
 from visattn.core.spec import Cost, Official, Paper, Role, Spec
 from visattn.layers.conv.geometry import Geometry, Size, read_geometry
 from visattn.layers.conv.region_conv import FilterGenerator, KernelBank, RegionConv
+from visattn.layers.hosts.shuffle_unit import ShuffleUnit
 
 Variant = Literal["official", "paper"]
 
@@ -239,6 +240,27 @@ SPEC = Spec(
             licence="Apache-2.0",
             build=_from_megvii,
             keys={"weight": "filters.weight", "routing_fc.": "filters.routing.", "bias": "bias"},
+        ),
+        Official(
+            source="megvii-research/DRConv:ShuffleNetV2_pytorch.py:make_block",
+            licence="Apache-2.0",
+            build=lambda inp, oup, stride, groups_num=8: ShuffleUnit(inp, oup, stride=stride, regions=groups_num),
+            keys={
+                "masknet.": "guide.",
+                **{
+                    f"{theirs}.conv.{part}": f"{ours}.filters.{own}"
+                    for theirs, ours in (("conva_right", "reduce"), ("convc_right", "expand"))
+                    for part, own in (("weight", "weight"), ("routing_fc.", "routing."))
+                },
+                "conva_right.bn.": "norm_reduce.",
+                "convb_right.conv.": "depthwise.0.",
+                "convb_right.bn.": "depthwise.1.",
+                "convc_right.bn.": "norm_expand.",
+                "conva_left.conv.": "left.0.",
+                "conva_left.bn.": "left.1.",
+                "convb_left.conv.": "left.2.",
+                "convb_left.bn.": "left.3.",
+            },
         ),
         Official(
             source="shallowtoil/DRConv-PyTorch:drconv.py:DRConv2d",

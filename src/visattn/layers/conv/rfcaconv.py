@@ -143,8 +143,8 @@ SPEC = Spec(
     differs=(
         "The authors' YOLO code has no batch norm and ReLU behind this convolution, unlike behind its others.",
         "The blocks of the authors' classification networks call a class that is not there.",
-        "The attention starts with the initialisation of coordinate attention, weights normal with variance 2 / outputs "
-        "and biases 0, as the authors' ResNets draw them.",
+        "The attention starts with the initialisation of coordinate attention, weights normal with variance 2 / "
+        "outputs and biases 0, as the authors' ResNets draw them.",
     ),
     cost=cost,
 )

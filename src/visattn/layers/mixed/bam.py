@@ -163,8 +163,9 @@ SPEC = Spec(
     build=BAM,
     maths=(
         "M_c = W₂ relu(BN(W₁ z + b₁)) + b₂, with z = mean over H×W of x",
-        "M_s = conv_1×1(relu(BN(conv_3×3,d=4(relu(BN(conv_3×3,d=4(relu(BN(conv_1×1(x)))))))))), to one map",
-        "y = x · (1 + σ(M_c · M_s)); in the paper y = x · (1 + σ(BN(M_c) + BN(M_s))), with no BN inside",
+        "M_s = conv_1×1(D D relu(BN(conv_1×1(x)))), to one map, with D = relu(BN(conv_3×3(·))) of dilation 4",
+        "y = x · (1 + σ(M_c · M_s))",
+        "paper: y = x · (1 + σ(BN(M_c) + BN(M_s))), and no BN inside the branches",
     ),
     paper=Paper(
         title="BAM: Bottleneck Attention Module",
@@ -177,7 +178,7 @@ SPEC = Spec(
         Official(
             source="Jongchan/attention-module:MODELS/bam.py:BAM",
             licence="MIT",
-            build=lambda gate_channel: BAM(gate_channel),
+            build=lambda gate_channel: BAM(channels=gate_channel),
             keys={f"channel_att.{theirs}": f"channel.{ours}" for theirs, ours in _CHANNEL_KEYS.items()}
             | {f"spatial_att.{theirs}": f"spatial.{ours}" for theirs, ours in _SPATIAL_KEYS.items()},
         ),

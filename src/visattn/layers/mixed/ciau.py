@@ -1,7 +1,7 @@
 """CIAU: channel interaction-aggregation-update, each channel extended by the channels that respond alike.
 
 Paper: Hou et al., IAUnet: Global Context-Aware Feature Learning for Person Re-Identification, TNNLS 2020,
-arXiv:2006.04569.
+arXiv:2009.01035.
 """
 
 import torch
@@ -70,19 +70,19 @@ SPEC = Spec(
         authors="Hou, Ma, Chang, Gu, Shan, Chen",
         venue="TNNLS",
         year=2020,
-        arxiv="2006.04569",
+        arxiv="2009.01035",
     ),
     official=(
         Official(
             source="blue-blue272/ImgReID-IAnet:models/IAU.py:IAU (first half: CIAU)",
             licence="none",
-            build=lambda in_channels: CIAU(in_channels),
+            build=lambda in_channels: CIAU(channels=in_channels),
             keys={"W1.0.": "update.", "W1.1.": "norm."},
         ),
     ),
     default_reason="The authors' code and its initialisation: the batch norm at 0, so the module starts as identity.",
     differs=(
-        "Products of whole maps go into the softmax unscaled, so at large H·W it picks one channel, mostly each itself.",
+        "Products of whole maps go into the softmax unscaled, so at large H·W a row picks one channel, mostly its own.",
         "The authors' code has no class of its own for it: it is the first half of IAU.",
         "The bias before the batch norm has no effect in training; it is kept for the published weights.",
         "DANet's channel attention is its like, with the maximum minus the products in the softmax and no convolution.",

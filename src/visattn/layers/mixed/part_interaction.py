@@ -1,7 +1,7 @@
 """What SIAU and STIAU share: parts found by attention, related to each other, and a feature vector made of them.
 
 Paper: Hou et al., IAUnet: Global Context-Aware Feature Learning for Person Re-Identification, TNNLS 2020,
-arXiv:2006.04569.
+arXiv:2009.01035.
 """
 
 import torch
@@ -10,6 +10,14 @@ from torch import Tensor, nn
 from visattn.core.checks import require_positive
 from visattn.core.errors import ShapeError
 from visattn.core.spec import Cost
+
+RELATION_KEYS = {
+    "module_w.relation.0.": "relation.",
+    "module_w.relation.1.": "relation_norm.",
+    "module_l.fsm.0.": "update.",
+    "module_l.fsm.1.": "update_norm.",
+}
+"""The authors' keys of a `PartRelation`."""
 
 
 class PartRelation(nn.Module):
@@ -63,7 +71,8 @@ class PartInteraction(nn.Module):
     `a = σ(BN(conv(x)))` finds K parts, `p_k = W_g Σ a_k x + b_g` sums each over the positions of a frame, `u` is the
     same map of the mean of `x`; then `y = x + BN(W [mean_k p'_k; u] + b)` with `PartRelation`'s p'. The last batch
     norm starts at 0, so `y` starts as `x`.
-    Shapes: (B, C, T, H, W) → (B, C, T, H, W) and the parts' maps, (B, T, K, H, W).
+    Shapes: (B, C, T, H, W) → same, and the maps of the parts, (B, T, K, H, W). An image (B, C, H, W) is a clip of one
+    frame; there its maps are (B, K, H, W).
 
     Args:
         mechanism: Whose part this is, for messages.
@@ -72,6 +81,10 @@ class PartInteraction(nn.Module):
 
     Raises:
         ShapeError: `channels` is below 1 or `parts` below 2.
+
+    >>> y, maps = PartInteraction("stiau", 8, 4)(torch.ones(2, 8, 3, 5, 7))
+    >>> y.shape, maps.shape
+    (torch.Size([2, 8, 3, 5, 7]), torch.Size([2, 3, 4, 5, 7]))
     """
 
     def __init__(self, mechanism: str, channels: int, parts: int) -> None:
@@ -94,6 +107,9 @@ class PartInteraction(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return the updated clip and the maps of its parts."""
+        if x.dim() == 4:
+            clip, maps = self(x[:, :, None])
+            return clip[:, :, 0], maps[:, 0]
         frames = x.transpose(1, 2).flatten(0, 1)
         maps = self.parts_norm(self.parts(frames)).sigmoid()
         sums = torch.matmul(maps.flatten(2), frames.flatten(2).transpose(1, 2))

@@ -5,6 +5,7 @@ arXiv:1803.02579; Roy et al., Recalibrating Fully Convolutional Networks with Sp
 Blocks, TMI 2019, arXiv:1808.08127.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Literal, get_args
 
 import torch
@@ -18,6 +19,12 @@ from visattn.layers.spatial import sse
 from visattn.layers.spatial.sse import SSE
 
 Aggregation = Literal["max", "add", "multiply", "concat"]
+
+_ELEMENTWISE: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "max": torch.maximum,
+    "add": torch.add,
+    "multiply": torch.mul,
+}
 
 
 class SCSE(nn.Module):
@@ -55,20 +62,17 @@ class SCSE(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the aggregate of `x` scaled channel by channel and `x` scaled position by position."""
         by_channel, by_position = self.channel(x), self.spatial(x)
-        if self.fuse is not None:
-            return self.fuse(torch.cat((by_channel, by_position), dim=1))  # type: ignore[no-any-return]
-        if self.aggregation == "add":
-            return by_channel + by_position
-        return by_channel * by_position if self.aggregation == "multiply" else torch.maximum(by_channel, by_position)
+        if self.fuse is None:
+            return _ELEMENTWISE[self.aggregation](by_channel, by_position)
+        fused: Tensor = self.fuse(torch.cat((by_channel, by_position), dim=1))
+        return fused
 
     def extra_repr(self) -> str:
         """Show what the sub-modules do not."""
         return f"aggregation={self.aggregation!r}"
 
 
-def cost(
-    channels: int, height: int, width: int, *, reduction: int = 2, aggregation: Aggregation = "max"
-) -> Cost:
+def cost(channels: int, height: int, width: int, *, reduction: int = 2, aggregation: Aggregation = "max") -> Cost:
     """Closed-form cost of `SCSE` for one image."""
     gates = cse.cost(channels, height, width, reduction=reduction), sse.cost(channels, height, width)
     fuse = 2 * channels**2 * (aggregation == "concat")

@@ -1,7 +1,7 @@
 """SIAU: spatial interaction-aggregation-update, a vector for the whole image from related body parts.
 
 Paper: Hou et al., IAUnet: Global Context-Aware Feature Learning for Person Re-Identification, TNNLS 2020,
-arXiv:2006.04569.
+arXiv:2009.01035.
 """
 
 from torch import Tensor, nn
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from visattn.core.errors import ShapeError
 from visattn.core.spec import Cost, Official, Role, Spec
 from visattn.layers.mixed import ciau, part_interaction
-from visattn.layers.mixed.part_interaction import PartInteraction, PartRelation
+from visattn.layers.mixed.part_interaction import RELATION_KEYS, PartInteraction, PartRelation
 
 
 class SIAU(nn.Module):
@@ -42,8 +42,8 @@ class SIAU(nn.Module):
         """Return the updated image and the maps of its parts, (B, K, H, W), which a parsing loss can supervise."""
         if x.dim() != 4:
             raise ShapeError(f"siau got an input of {x.dim()} dimensions, expected 4", hint="stiau is for clips")
-        y, maps = self.interaction(x[:, :, None])
-        return y[:, :, 0], maps[:, 0]
+        y, maps = self.interaction(x)
+        return y, maps
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the updated image."""
@@ -72,8 +72,8 @@ SPEC = Spec(
         Official(
             source="blue-blue272/ImgReID-IAnet:models/SIAU.py:SIAU",
             licence="none",
-            build=lambda in_channels: PartRelation(in_channels),
-            keys=part_interaction.RELATION_KEYS,
+            build=lambda in_channels: PartRelation(width=in_channels),
+            keys=RELATION_KEYS,
             call=lambda relation, parts, whole: relation(parts[:, None], whole)[:, 0],
         ),
     ),

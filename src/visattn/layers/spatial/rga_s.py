@@ -57,7 +57,7 @@ class RGAS(nn.Module):
         """Return `x` scaled position by position."""
         require_positions("rga_s", x, self.positions)
         gate: Tensor = self.relation(x.flatten(2))
-        return x * gate.unflatten(2, x.shape[2:])
+        return x * gate.reshape(len(x), 1, *x.shape[2:])
 
     def extra_repr(self) -> str:
         """Show what the sub-modules do not."""

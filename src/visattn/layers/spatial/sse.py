@@ -37,7 +37,8 @@ class SSE(nn.Module):
     def gate(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
         """Return the gate of `x`, (B, 1, H, W), see `forward`."""
         if weights is None:
-            return self.conv(x).sigmoid()  # type: ignore[no-any-return]
+            gate: Tensor = self.conv(x).sigmoid()
+            return gate
         if weights.dim() != 2 or weights.shape[1] != self.conv.in_channels:
             raise ShapeError(
                 f"sse got weights of {tuple(weights.shape)}, expected (any number, {self.conv.in_channels})",
@@ -75,7 +76,7 @@ SPEC = Spec(
         Official(
             source="ai-med/squeeze_and_excitation:squeeze_and_excitation/squeeze_and_excitation.py:SpatialSELayer",
             licence="MIT",
-            build=lambda num_channels: SSE(num_channels),
+            build=lambda num_channels: SSE(channels=num_channels),
         ),
     ),
     default_reason="There is nothing to choose: one 1×1 convolution with a bias, as in the authors' code.",
