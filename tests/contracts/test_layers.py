@@ -33,6 +33,10 @@ CALLS: dict[Role, list[dict[str, int]]] = {
         {"in_channels": 8, "out_channels": 16, "kernel_size": 3, "stride": 1, "padding": 1, "groups": 4},
     ],
     Role.HEAD: [{"in_channels": 32, "out_channels": 5}, {"in_channels": 12, "out_channels": 12}],
+    Role.SEQUENCE: [
+        {"query_features": 16, "memory_features": 24},
+        {"query_features": 40, "memory_features": 12},
+    ],
 }
 SIZES = [(7, 13), (9, 8), (5, 6), (8, 11), (9, 7), (6, 5)]
 
@@ -47,6 +51,18 @@ class Joined(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.head(*x.split(self.widths, dim=1))
         return y if isinstance(y, Tensor) else torch.cat(y, dim=1)
+
+
+class Asked(Joined):
+    """An attention over a set as a module of one input and one output: the first row asks about all positions.
+
+    Contexts and weights are joined along the features.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        query, memory = x.split(self.widths, dim=1)
+        context, weights, *_ = self.head(query[:, :, 0].mT, memory.flatten(2).mT)
+        return torch.cat((context, weights), dim=2)
 
 
 @dataclass(frozen=True)
@@ -65,7 +81,8 @@ class Case:
         torch.manual_seed(seed)
         size = dict(zip(("height", "width"), self.size, strict=True)) if self.spec.fixed_size else {}
         module = self.spec.build(**self.call, **size, **self.options)
-        return Joined(module, self.widths()) if self.spec.role is Role.HEAD else module
+        wrapper = {Role.HEAD: Joined, Role.SEQUENCE: Asked}.get(self.spec.role)
+        return wrapper(module, self.widths()) if wrapper else module
 
     def random(self, seed: int = 0) -> nn.Module:
         """Build in eval mode and move every parameter and running statistic away from its initial value."""
@@ -81,6 +98,8 @@ class Case:
         return module
 
     def widths(self) -> list[int]:
+        if self.spec.role is Role.SEQUENCE:
+            return list(self.call.values())
         channels = self.call.get("channels", self.call.get("in_channels"))
         return [channels, channels // 2] if "low_channels" in self.spec.options else [channels]
 
@@ -94,6 +113,9 @@ class Case:
         if self.spec.role is Role.HEAD:
             outputs = len(self.spec.loss_weights)
             return torch.Size((x.shape[0], outputs * self.call["out_channels"], *x.shape[2:]))
+        if self.spec.role is Role.SEQUENCE:
+            width = self.call["query_features" if "heads" in self.spec.options else "memory_features"]
+            return torch.Size((x.shape[0], x.shape[3], width + x.shape[2] * x.shape[3]))
         return nn.Conv2d(**self.call, device="meta")(x.float().to("meta")).shape
 
 
@@ -162,7 +184,7 @@ def test_the_usual_calls_and_every_option_are_supported(spec: Spec) -> None:
 @every_spec
 def test_every_option_is_described_and_priced(spec: Spec) -> None:
     conv = set(signature(nn.Conv2d).parameters)
-    shape = {Role.GATE: {"channels"}, Role.CONV: conv, Role.HEAD: {"in_channels", "out_channels"}}[spec.role]
+    shape = conv if spec.role is Role.CONV else set(CALLS[spec.role][0])
     shape |= {"height", "width"} if spec.fixed_size else set()
     assert set(signature(spec.build).parameters) - shape == set(spec.options)
     assert set(spec.options) <= set(signature(spec.cost).parameters)
@@ -191,7 +213,11 @@ def test_cost_is_exact(case: Case) -> None:
     module = case.build().eval()
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(case.image(batch=1))
-    cost = case.spec.cost(**case.call, height=case.size[0], width=case.size[1], **case.options)
+    height, width = case.size
+    size = {"height": height, "width": width}
+    if case.spec.role is Role.SEQUENCE:
+        size = {"queries": width, "members": height * width}
+    cost = case.spec.cost(**case.call, **size, **case.options)
     assert cost.params == sum(p.numel() for p in module.parameters())
     assert 2 * cost.macs == counter.get_total_flops()
 

@@ -59,6 +59,11 @@ def translate(entry: Official, key: str) -> str | None:
     return None if own is None else own + key[len(prefix) :]
 
 
+def _turn(entry: Official, value: Tensor) -> Tensor:
+    """Return an official tensor as ours is laid out, and ours as the official is."""
+    return value.T if entry.transposed and value.dim() == 2 else value
+
+
 def from_official(source: str, kwargs: Mapping[str, Any], state_dict: Mapping[str, Tensor]) -> nn.Module:
     """Build our module for an official class and load the official weights into it.
 
@@ -92,7 +97,7 @@ def from_official(source: str, kwargs: Mapping[str, Any], state_dict: Mapping[st
                 hint="pass the same constructor arguments as the checkpoint's",
             )
         with torch.no_grad():
-            own[name].copy_(value.reshape(own[name].shape))
+            own[name].copy_(_turn(entry, value).reshape(own[name].shape))
         loaded.add(name)
     if missing := sorted(set(own) - loaded):
         raise ConfigError(f"the checkpoint lacks {missing}", hint="pass the whole state_dict of the official class")
@@ -119,7 +124,7 @@ def golden_adapter(case: Mapping[str, Any]) -> dict[str, Any] | None:
 
     def under_official_keys(tensors: Mapping[str, Tensor | None]) -> dict[str, Tensor]:
         found = {key: tensors.get(translate(entry, key) or "") for key in shapes}
-        return {key: value.reshape(shapes[key]) for key, value in found.items() if value is not None}
+        return {key: _turn(entry, value).reshape(shapes[key]) for key, value in found.items() if value is not None}
 
     def call(module: nn.Module, *inputs: Tensor) -> Any:
         forward = entry.call or (lambda m, *x, **options: m(*x, **options))

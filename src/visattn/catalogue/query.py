@@ -76,6 +76,8 @@ _SHAPE_ARGUMENTS = {
         "bias",
     },
     Role.HEAD: {"in_channels", "out_channels"},
+    Role.SEQUENCE: {"query_features", "memory_features"},
+    Role.GAZE: {"channels"},
 }
 
 

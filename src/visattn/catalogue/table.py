@@ -32,12 +32,14 @@ from visattn.layers.conv import (
     sk,
 )
 from visattn.layers.mixed import bam, cbam, ciau, coordatt, gsop, iau, ranet, rga_sc, scse, siau, stiau
+from visattn.layers.sequence import additive_attention, multi_head_attention
 from visattn.layers.spatial import cbam_spatial, rga_s, sse
 
 SPECS: tuple[Spec, ...] = (
     a2.SPEC,
     acmix.SPEC,
     acmix_swin.SPEC,
+    additive_attention.SPEC,
     afnb.SPEC,
     apnb.SPEC,
     bam.SPEC,
@@ -64,6 +66,7 @@ SPECS: tuple[Spec, ...] = (
     gsop.SPEC,
     iau.SPEC,
     local_conv.SPEC,
+    multi_head_attention.SPEC,
     non_local.SPEC,
     ocr.SPEC,
     ranet.SPEC,

@@ -14,8 +14,10 @@ from visattn.zoo import list_backbones
 
 
 def run(
-    role: Annotated[str | None, typer.Option(help="Only gate, conv, head or sequence.")] = None,
-    family: Annotated[str | None, typer.Option(help="Only channel, spatial, mixed, context or conv.")] = None,
+    role: Annotated[str | None, typer.Option(help="Only gate, conv, head, sequence or gaze.")] = None,
+    family: Annotated[
+        str | None, typer.Option(help="Only channel, spatial, mixed, context, conv, sequence or gaze.")
+    ] = None,
     models: Annotated[bool, typer.Option("--models", help="List models instead of mechanisms.")] = False,
     pattern: Annotated[str, typer.Option(help="Only names like this, such as 'resnet*'.")] = "*",
     json: Json = False,

@@ -42,6 +42,8 @@ def run(
 def _cost(known: Spec, channels: int, size: int) -> Cost:
     if known.role in {Role.CONV, Role.HEAD}:
         return known.cost(channels, channels, size, size)
+    if known.role == Role.SEQUENCE:
+        return known.cost(channels, channels, 1, size * size)
     return known.cost(channels, size, size)
 
 
@@ -67,6 +69,8 @@ def _shapes(known: Spec) -> str:
         return "(B, C, H, W) → (B, C, H, W)"
     if known.role == Role.CONV:
         return "(B, C_in, H, W) → as nn.Conv2d"
+    if known.role == Role.SEQUENCE:
+        return f"(B, L, Q), (B, N, M) → (B, L, {'Q' if 'heads' in known.options else 'M'}), (B, L, N)"
     inputs = "(B, C_in, H, W)" + (", (B, C_low, H, W)" if "low_channels" in known.options else "")
     return f"{inputs} → {', '.join(['(B, C_out, H, W)'] * len(known.loss_weights))}"
 

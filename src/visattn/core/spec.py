@@ -13,13 +13,15 @@ class Role(StrEnum):
     """Where a mechanism goes in a network.
 
     GATE maps (B, C, H, W) to the same shape and re-weights features. CONV stands in for `nn.Conv2d`. HEAD maps
-    features to features at the end of a network. SEQUENCE attends over a set, given a query.
+    features to features at the end of a network. SEQUENCE attends over a set, given a query. GAZE looks at an image
+    (B, C, H, W) and finds where to look.
     """
 
     GATE = "gate"
     CONV = "conv"
     HEAD = "head"
     SEQUENCE = "sequence"
+    GAZE = "gaze"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +63,7 @@ class Official:
             constant that is not stored here.
         sizes: Argument of `build` → official key and dimension of the tensor that tells it, for what the official
             constructor does not say.
+        transposed: The official matrices are (in, out), as in Theano, and ours (out, in).
         call: How the official forward's arguments reach our module, where they differ.
     """
 
@@ -69,6 +72,7 @@ class Official:
     build: Callable[..., nn.Module]
     keys: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({"": ""}))
     sizes: Mapping[str, tuple[str, int]] = field(default_factory=lambda: MappingProxyType({}))
+    transposed: bool = False
     call: Callable[..., Tensor | tuple[Tensor, ...]] | None = None
 
 
@@ -79,11 +83,15 @@ class Spec:
     Attributes:
         name: Catalogue name, equal to the file name of the layer.
         role: See `Role`.
-        family: Folder of the layer: channel, spatial, mixed, context, conv or sequence.
+        family: Folder of the layer: channel, spatial, mixed, context, conv, sequence or gaze.
         summary: One sentence for a reader who has never heard of it.
         build: The class. GATE: `build(channels, **options)`. CONV: `build(in_channels, out_channels,
             kernel_size, stride, padding, ..., **options)` as in `nn.Conv2d`. HEAD: `build(in_channels, out_channels,
-            **options)`; with the option `low_channels` its second input is the stage before the last.
+            **options)`; with the option `low_channels` its second input is the stage before the last. SEQUENCE:
+            `build(query_features, memory_features, **options)`; called with queries (B, L, Q), members (B, N, M) and
+            optionally a mask, True at the members that count, it returns contexts and weights (B, L, N). A context
+            is as wide as a member, or, with the option `heads`, as a query. GAZE: `build(channels, **options)`; what
+            it saw comes first in what it returns.
         maths: The computation in a few lines of plain text.
         paper: See `Paper`.
         official: Published code whose checkpoints load.
@@ -93,7 +101,8 @@ class Spec:
         differs: Where paper, official code and popular copies part ways, one sentence each.
         cost: Closed form. GATE: `cost(channels, height, width, **options)`. CONV: `cost(in_channels,
             out_channels, height, width, **conv and own options)` with the input's height and width. HEAD:
-            `cost(in_channels, out_channels, height, width, **options)`, all inputs of one height and width.
+            `cost(in_channels, out_channels, height, width, **options)`, all inputs of one height and width. SEQUENCE:
+            `cost(query_features, memory_features, queries, members, **options)` for one set. GAZE: as GATE.
         starts_as_identity: The published initialisation already makes the module return its input.
         from_conv: CONV only, where algebra allows: `from_conv(module, conv)` sets a built module so that it
             computes what `conv` computes, and returns nothing.

@@ -1,0 +1,1 @@
+"""Attention over a set, given a query."""
