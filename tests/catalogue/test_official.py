@@ -71,6 +71,34 @@ def test_longest_prefix_wins() -> None:
     assert translate(entry, "SpatialGate.spatial.bn.running_mean") == "spatial.norm.running_mean"
 
 
+def test_a_constant_of_the_official_class_has_no_place() -> None:
+    source = "LeapLabTHU/ACmix:Swin-Transformer/models/swin_transformer_acmix.py:SwinTransformerBlock"
+    assert translate(official(source), "attn.relative_position_index") is None
+    kwargs = {"dim": 8, "input_resolution": (4, 4), "num_heads": 2, "window_size": 2}
+    own = official(source).build(**kwargs).state_dict()
+    state = {
+        theirs + key.removeprefix(ours): value
+        for theirs, ours in official(source).keys.items()
+        if ours is not None
+        for key, value in own.items()
+        if key.startswith(ours)
+    }
+    loaded = from_official(source, kwargs, {**state, "attn_mask": torch.zeros(4, 4, 4)}).state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in own.items())
+
+
+def test_an_argument_may_be_read_from_the_weights() -> None:
+    entry = official("implus/SKNet:models/sknet50.prototxt:layers conv3_1*")
+    kwargs = {"unit": "conv3_1", "channels": 8, "hidden": 4, "groups": 2, "out_channels": 16}
+    state = {
+        theirs + key.removeprefix(ours): value
+        for theirs, ours in entry.keys.items()
+        for key, value in entry.build(**kwargs, in_channels=12).state_dict().items()
+        if key.startswith(ours)
+    }
+    assert from_official(entry.source, kwargs, state)(torch.randn(2, 12, 6, 7)).shape == (2, 16, 3, 4)
+
+
 def test_from_official_reshapes_convolutions_into_linear_layers() -> None:
     state = {
         "fc1.weight": torch.randn(2, 8, 1, 1),

@@ -60,3 +60,9 @@ def test_unknown_option(option: str, message: str) -> None:
 
 def test_shape_arguments_are_no_unknown_options() -> None:
     check_options(spec("se"), {"channels": 64, "reduction": 8})
+
+
+def test_a_mechanism_for_one_input_size_takes_it() -> None:
+    assert create("local_conv", 4, 6, height=5, width=7).size == (5, 7)
+    with pytest.raises(ConfigError, match="se has no option 'height'"):
+        create("se", 64, height=5)

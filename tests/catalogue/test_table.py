@@ -57,7 +57,7 @@ def test_facts_are_stated(spec: Spec) -> None:
 @every_spec
 def test_official_sources_are_well_formed(spec: Spec) -> None:
     for entry in spec.official:
-        assert re.fullmatch(r"[\w.-]+/[\w.-]+:[\w./-]+\.\w+(:\w+.*)?", entry.source)
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+:[\w./-]+\.\w+(:\w+.*)?|paper formula \(.+\)", entry.source)
         assert entry.licence
 
 

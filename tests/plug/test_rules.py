@@ -46,6 +46,12 @@ class TestChoose:
         assert (chosen.name, chosen.role) == ("se", Role.GATE)
         assert chosen.build(gate_site(nn.Conv2d(3, 8, 1))).reduce.out_features == 4
 
+    def test_a_mechanism_for_one_input_size_gets_the_size_of_the_site(self):
+        chosen = choose("local_conv", None, {})
+        assert chosen.build(conv_site(nn.Conv2d(3, 8, 3, padding=1))).size == (6, 8)
+        with pytest.raises(ConfigError, match="height of local_conv is given by each site: leave it out"):
+            choose("local_conv", None, {"height": 6})
+
     def test_factory(self):
         def doubled(site):
             return nn.Identity()

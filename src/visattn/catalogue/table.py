@@ -31,8 +31,9 @@ from visattn.layers.conv import (
     san,
     sk,
 )
+from visattn.layers.gaze import racnn, ram
 from visattn.layers.mixed import bam, cbam, ciau, coordatt, gsop, iau, ranet, rga_sc, scse, siau, stiau
-from visattn.layers.sequence import additive_attention, multi_head_attention
+from visattn.layers.sequence import additive_attention, multi_head_attention, show_attend_tell
 from visattn.layers.spatial import cbam_spatial, rga_s, sse
 
 SPECS: tuple[Spec, ...] = (
@@ -69,6 +70,8 @@ SPECS: tuple[Spec, ...] = (
     multi_head_attention.SPEC,
     non_local.SPEC,
     ocr.SPEC,
+    racnn.SPEC,
+    ram.SPEC,
     ranet.SPEC,
     rcca.SPEC,
     rfaconv.SPEC,
@@ -80,6 +83,7 @@ SPECS: tuple[Spec, ...] = (
     san.SPEC,
     scse.SPEC,
     se.SPEC,
+    show_attend_tell.SPEC,
     siau.SPEC,
     sk.SPEC,
     spa.SPEC,

@@ -69,6 +69,8 @@ def _shapes(known: Spec) -> str:
         return "(B, C, H, W) → (B, C, H, W)"
     if known.role == Role.CONV:
         return "(B, C_in, H, W) → as nn.Conv2d"
+    if known.role == Role.GAZE:
+        return "(B, C, H, W) → what was seen first, then where"
     if known.role == Role.SEQUENCE:
         return f"(B, L, Q), (B, N, M) → (B, L, {'Q' if 'heads' in known.options else 'M'}), (B, L, N)"
     inputs = "(B, C_in, H, W)" + (", (B, C_low, H, W)" if "low_channels" in known.options else "")

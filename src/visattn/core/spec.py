@@ -55,7 +55,7 @@ class Official:
     """One class of published code, and how a checkpoint of it becomes ours.
 
     Attributes:
-        source: "owner/repository:path/to/file.py:Class".
+        source: "owner/repository:path/to/file.py:Class", or "paper formula (...)" where no code was published.
         licence: SPDX name, or "none" where the repository has no licence.
         build: Takes the official constructor's own arguments and returns our module.
         keys: Official key or key prefix → ours; the longest match wins, and an empty prefix matches every key.
@@ -89,7 +89,7 @@ class Spec:
             kernel_size, stride, padding, ..., **options)` as in `nn.Conv2d`. HEAD: `build(in_channels, out_channels,
             **options)`; with the option `low_channels` its second input is the stage before the last. SEQUENCE:
             `build(query_features, memory_features, **options)`; called with queries (B, L, Q), members (B, N, M) and
-            optionally a mask, True at the members that count, it returns contexts and weights (B, L, N). A context
+            optionally a mask, True at the members that count, it returns contexts, weights (B, L, N), ... A context
             is as wide as a member, or, with the option `heads`, as a query. GAZE: `build(channels, **options)`; what
             it saw comes first in what it returns.
         maths: The computation in a few lines of plain text.
@@ -113,7 +113,7 @@ class Spec:
         fixed_size: The module, or one of its forms, works at one input size only; `build` takes it as `height` and
             `width`.
         straight_through: Prefixes of the parameters whose gradient is a surrogate by design, not the derivative; the
-            part of the input's gradient that flows through them is one too.
+            part of the input's gradient that flows through them is one too. An empty prefix stands for all.
     """
 
     name: str

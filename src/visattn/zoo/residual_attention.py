@@ -77,6 +77,9 @@ class ResidualAttentionNetwork(nn.Module):
         self.stages.extend((WideningUnit(1024, 2048, 2), ResidualUnit(2048), ResidualUnit(2048)))
         self.norm = nn.BatchNorm2d(2048)
         self.fc = nn.Linear(2048, num_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits."""

@@ -44,14 +44,15 @@ class ShuffleNetV2(nn.Module):
         super().__init__()
         require_choice("ShuffleNetV2", CHANNELS, width=width)
         require_positive("ShuffleNetV2", num_classes=num_classes)
-        self.first = nn.Sequential(nn.Conv2d(3, 24, 3, 2, padding=1, bias=False), nn.BatchNorm2d(24), nn.ReLU())
+        # the biases have no effect before batch norm, but the published region-aware networks have them
+        self.first = nn.Sequential(nn.Conv2d(3, 24, 3, 2, padding=1), nn.BatchNorm2d(24), nn.ReLU())
         self.stages = nn.Sequential()
         in_channels = 24
         for channels, depth in zip(CHANNELS[width], DEPTHS, strict=True):
             self.stages.append(unit(in_channels, channels, 2))
             self.stages.extend(unit(channels, channels, 1) for _ in range(depth - 1))
             in_channels = channels
-        self.last = nn.Sequential(nn.Conv2d(in_channels, 1024, 1, bias=False), nn.BatchNorm2d(1024), nn.ReLU())
+        self.last = nn.Sequential(nn.Conv2d(in_channels, 1024, 1), nn.BatchNorm2d(1024), nn.ReLU())
         self.fc = nn.Linear(1024, num_classes)
 
     def forward(self, x: Tensor) -> Tensor:

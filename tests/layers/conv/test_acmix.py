@@ -10,7 +10,7 @@ from visattn.layers.conv.acmix import ACmix, cost
 from visattn.layers.conv.coordinates import coordinates
 
 
-def build(*args: int, seed: int = 0, **options: int) -> ACmix:
+def build(*args: int, seed: int = 0, **options: object) -> ACmix:
     torch.manual_seed(seed)
     module = ACmix(*args, **options).double()
     with torch.no_grad():
@@ -99,6 +99,18 @@ def test_a_stride_takes_every_nth_pixel(height: int, width: int, stride: int, si
     torch.testing.assert_close(strided(x), expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("attention", ["window", "global", "patchwise", "pairwise"])
+def test_another_form_takes_the_place_of_local_attention(attention: str) -> None:
+    module, x = build(3, 8, attention=attention, kernel_attention=5).eval(), image(3)
+    q, k, v = module.query(x), module.key(x), module.value(x)
+    local = build(3, 8, kernel_attention=5)
+    other = build(3, 8, attention=attention, kernel_attention=5, seed=1).eval()
+    assert not torch.allclose(module.attention(q, k, v), local.attention(q, k, v))
+    other.load_state_dict(module.state_dict())
+    torch.testing.assert_close(other(x), module(x))
+    assert module.attention(q, k, v).shape == v.shape
+
+
 def test_tiles_do_not_change_the_result() -> None:
     x = image(3, 9, 7)
     torch.testing.assert_close(build(3, 8, tile=1)(x), build(3, 8, tile=4)(x), rtol=0, atol=1e-12)
@@ -181,6 +193,16 @@ def test_tiles_of_four_cost_a_hundred_products_per_query() -> None:
         ({"kernel_size": 2}, ShapeError, "^acmix got kernel_size=2, expected an odd number: use 1 or 3$"),
         ({"kernel_attention": 4}, ShapeError, "^acmix got kernel_attention=4, expected an odd number: use 3 or 5$"),
         ({"padding": 0}, ShapeError, "^acmix got padding=0 with kernel_size=3, expected 1: attention has one query"),
+        (
+            {"attention": "own"},
+            ConfigError,
+            "^acmix got attention='own', expected one of 'local', 'window', 'global', ",
+        ),
+        (
+            {"attention": "window", "kernel_attention": 0},
+            ShapeError,
+            "^acmix got kernel_attention=0, expected at least",
+        ),
         ({"dilation": 2}, ConfigError, "^acmix got dilation=2, expected 1"),
         ({"groups": 2}, ConfigError, "^acmix got groups=2, expected 1"),
     ],

@@ -54,7 +54,7 @@ def test_hidden_units() -> None:
         (
             {"temperature": 0},
             ConfigError,
-            "^dynamic_conv got temperature=0, expected a number above 0: the paper has 30$",
+            "^dynamic_conv got temperature=0, expected a number above 0: the paper",
         ),
     ],
 )

@@ -64,7 +64,7 @@ def test_has_the_products_of_a_convolution_and_its_parameters_at_every_position(
         ({"groups": 3}, "^local_conv got in_channels=4, expected a multiple of groups=3$"),
         (
             {"kernel_size": 7, "padding": 0},
-            "^local_conv got a 5×6 input, which a kernel of 7 with dilation 1 does not fit",
+            "^local_conv got a 5×6 input, which a kernel of 7 with dilation 1 does",
         ),
     ],
 )

@@ -230,6 +230,9 @@ SPEC = Spec(
     },
     default_reason="Local attention, a 7×7 window, 4 heads and rates of 0.5, as in the authors' ResNets.",
     differs=(
+        "The article names patch-wise, window and global attention as other forms of the attention path; of these the "
+        "authors published window attention, see acmix_swin. Pair-wise attention is that of SAN, as is the patch-wise "
+        "function here.",
         "The paper keeps the shift initialisation; the authors' ResNet draws all its convolutions anew and loses it.",
         "The paper does not say that the last convolution has no bias; in the code it is set to None.",
         "The position of the query and the bias of the position map cancel in the softmax; the bias is kept for the "

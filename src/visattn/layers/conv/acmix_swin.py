@@ -193,7 +193,8 @@ SPEC = Spec(
     ),
     differs=(
         "The rates start at 1 and the map that mixes the heads has a bias, unlike in the authors' ResNets.",
-        "The convolution sees the cyclically shifted map, so in a shifted block it mixes pixels across the seam.",
+        "The convolution sees the cyclically shifted map: in a shifted block it joins opposite borders, and stops "
+        "where the shift cuts the map.",
         "The authors' code takes channels-last maps whose sides are multiples of the window; here any size will do, "
         "and what a window holds beyond the border counts for nobody.",
         "Other Swin code lets such pixels take part in the softmax, with the biases of q, k and v as their features.",

@@ -154,7 +154,7 @@ SPEC = Spec(
     default_reason="As many hidden units as the members have features: the authors' code, and 1000 in the paper.",
     differs=(
         "The paper leaves its biases out for readability; the authors' code has b, and c, which the softmax cancels.",
-        "The paper attends with the decoder's last state, the authors' later code with one that has read the last word.",
+        "The paper attends with the decoder's last state, the authors' later code after it has read the last word.",
         "The authors' code takes exp(e) with no maximum subtracted, so it overflows for large scores; here it cannot.",
         "Where a mask keeps no member the code divides 0 by 0; here all weights, and the context, are 0.",
         "v starts at 0, so all members weigh the same at first and only v has a gradient at the first step.",

@@ -27,9 +27,10 @@ class GRUStep(nn.Module):
 
     def forward(self, x: Tensor, state: Tensor) -> Tensor:
         """Return the next state."""
-        reset, update = (self.input_gates(x) + self.state_gates(state)).sigmoid().chunk(2, dim=-1)
-        candidate = (self.input_candidate(x) + reset * self.state_candidate(state)).tanh()
-        return update * state + (1 - update) * candidate
+        gates: Tensor = self.input_gates(x) + self.state_gates(state)
+        reset, update = gates.sigmoid().chunk(2, dim=-1)
+        candidate: Tensor = self.input_candidate(x) + reset * self.state_candidate(state)
+        return update * state + (1 - update) * candidate.tanh()
 
 
 class ConditionalGRU(nn.Module):

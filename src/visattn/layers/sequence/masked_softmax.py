@@ -11,10 +11,10 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
 
     Args:
         scores: (B, L, N), or (B, heads, L, N).
-        mask: Boolean, True is kept: (B, N) for all queries alike, or (B, L, N).
+        mask: Boolean, True is kept: (B, N) for all queries alike, (B, L, N), or (1, L, N) for all sets alike.
 
     Raises:
-        ShapeError: `mask` has neither shape.
+        ShapeError: `mask` has none of these shapes.
 
     >>> masked_softmax(torch.zeros(1, 1, 4), torch.tensor([[True, True, False, False]]))
     tensor([[[0.5000, 0.5000, 0.0000, 0.0000]]])
@@ -24,10 +24,10 @@ def masked_softmax(scores: Tensor, mask: Tensor | None = None) -> Tensor:
     batch, queries, members = scores.shape[0], *scores.shape[-2:]
     if mask.dim() == 2:
         mask = mask[:, None]
-    if mask.dim() != 3 or any(size not in {1, full} for size, full in zip(mask.shape, (batch, queries, members))):
+    if tuple(mask.shape) not in {(batch, 1, members), (batch, queries, members), (1, queries, members)}:
         raise ShapeError(
             f"the mask is {tuple(mask.shape)} for {batch} sets, {queries} queries and {members} members",
-            hint=f"pass one of {(batch, members)} or {(batch, queries, members)}",
+            hint=f"pass {(batch, members)} or {(batch, queries, members)}",
         )
     if scores.dim() == 4:
         mask = mask[:, None]

@@ -14,8 +14,8 @@ from visattn.layers.sequence.masked_softmax import masked_softmax
 class MultiHeadAttention(nn.Module):
     """Let each query attend to a set in `heads` subspaces, and mix what they return.
 
-    `head_h = softmax(Q_h K_hᵀ / √d) V_h` with `Q = W_q q`, `K = W_k m`, `V = W_v m` cut into `heads` parts of d = D/heads
-    features, and `y = W_o (head_1, ..., head_h)` (Vaswani et al., eq. 1 and section 3.2.2).
+    `head_h = softmax(Q_h K_hᵀ / √d) V_h` with `Q = W_q q`, `K = W_k m`, `V = W_v m` cut into parts of
+    d = D / heads features, and `y = W_o (head_1, ..., head_h)` (Vaswani et al., eq. 1 and section 3.2.2).
     Shapes: (B, L, D), (B, N, M) → (B, L, D), (B, L, N). Cost: 2·L·D² + 2·N·M·D + 2·L·N·D MACs.
 
     Args:
@@ -60,12 +60,13 @@ class MultiHeadAttention(nn.Module):
 
     def forward(self, query: Tensor, memory: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Return the contexts and the mean weights of all heads; `mask` is True at the members that count."""
-        weights = self.weights(query, memory, mask)
+        weights: Tensor = self.weights(query, memory, mask)
         heads = torch.matmul(self.dropout(weights), self._split(self.value(memory)))
-        return self.out(heads.transpose(1, 2).flatten(2)), weights.mean(dim=1)
+        context: Tensor = self.out(heads.transpose(1, 2).flatten(2))
+        return context, weights.mean(dim=1)
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:2], self.heads, -1).transpose(1, 2)
 
     def extra_repr(self) -> str:
         """Show what the sub-modules do not."""
