@@ -31,7 +31,7 @@ from visattn.layers.conv import (
     san,
     sk,
 )
-from visattn.layers.gaze import racnn, ram
+from visattn.layers.gaze import itti, racnn, ram
 from visattn.layers.mixed import bam, cbam, ciau, coordatt, gsop, iau, ranet, rga_sc, scse, siau, stiau
 from visattn.layers.sequence import additive_attention, multi_head_attention, show_attend_tell
 from visattn.layers.spatial import cbam_spatial, rga_s, sse
@@ -66,6 +66,7 @@ SPECS: tuple[Spec, ...] = (
     ge.SPEC,
     gsop.SPEC,
     iau.SPEC,
+    itti.SPEC,
     local_conv.SPEC,
     multi_head_attention.SPEC,
     non_local.SPEC,

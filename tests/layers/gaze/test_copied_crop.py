@@ -5,7 +5,7 @@ from visattn.layers.gaze.copied_crop import CopiedCrop
 
 def test_whole_pixels_are_cut_out_and_rows_come_first() -> None:
     x = torch.randn(1, 3, 12, 12)
-    crop = CopiedCrop(8)(x, torch.tensor([[7.5, 4.9, 4.2]]))
+    crop = CopiedCrop(8)(x, torch.tensor([[7.5, 4.5, 4.2]]))
     # the soft box is ½ at the first row and column, and near 1 inside
     torch.testing.assert_close(crop[:, :, 1:-1, 1:-1], x[:, :, 4:10, 1:7], rtol=0, atol=1e-3)
     torch.testing.assert_close(crop[:, :, 0, 1:-1], x[:, :, 3, 1:7] / 2, rtol=0, atol=1e-3)

@@ -3,13 +3,9 @@
 from functools import partial
 from typing import Any
 
-from torch import nn
-
 from visattn.catalogue import create
 from visattn.zoo.blocks import SpatialOCR, StageGates, pyramid_context
 from visattn.zoo.entry import Network
-from visattn.zoo.recurrent_attention import RecurrentAttention
-from visattn.zoo.soft_attention import SoftAttention
 
 _ATTENTION_MODULE = "Jongchan/attention-module:MODELS"
 _STAGES = (256, 512, 1024, 2048)
@@ -86,29 +82,37 @@ NETWORKS = (
     _gate("block:bam_256", "bam", 256, 17_361, f"{_ATTENTION_MODULE}/bam.py"),
     Network(
         id="block:ram",
-        summary="Recurrent attention for 28×28 digits: six glimpses of 8×8 pixels.",
+        summary="The recurrent attention model for 28×28 digits: six glimpses of 8×8 pixels.",
         source="kevinzakka/recurrent-visual-attention:model.py",
-        build=RecurrentAttention,
+        build=partial(create, "ram", 1),
         params=242_317,
         convention="one scale, 10 classes",
         inputs=((1, 28, 28),),
     ),
     Network(
         id="block:mha_512_8",
-        summary="Multi-head attention of width 512 with 8 heads, PyTorch's own.",
+        summary="Multi-head attention of width 512 with 8 heads.",
         source="harvardnlp/annotated-transformer:the_annotated_transformer.py",
-        build=partial(nn.MultiheadAttention, 512, 8, batch_first=True),
+        build=partial(create, "multi_head_attention", 512, 512, heads=8),
         params=1_050_624,
         convention="with biases",
-        inputs=((10, 512), (10, 512), (10, 512)),
+        inputs=((10, 512), (20, 512)),
     ),
     Network(
         id="block:show_attend_tell_attention",
         summary="The soft attention of a captioning decoder of 512 units to 2048 features per position.",
         source="sgrvinod/a-PyTorch-Tutorial-to-Image-Captioning:models.py",
-        build=SoftAttention,
+        build=partial(
+            create,
+            "show_attend_tell",
+            512,
+            2048,
+            attention_features=512,
+            gate=False,
+            variant="sgrvinod",
+        ),
         params=1_312_257,
-        convention="score of 512 units",
-        inputs=((196, 2048), (512,)),
+        convention="512 hidden units; without the gate, which is the decoder's",
+        inputs=((1, 512), (196, 2048)),
     ),
 )
