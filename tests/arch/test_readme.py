@@ -11,13 +11,17 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
 def test_every_mechanism_is_named_and_nothing_else_is(name):
     text = (ROOT / name).read_text(encoding="utf-8")
-    table = [line for line in text.splitlines() if re.match(r"\| (channel|spatial|mixed|context|conv|sequence) ", line)]
+    table = [
+        line for line in text.splitlines() if re.match(r"\| (channel|spatial|mixed|context|conv|sequence|gaze) ", line)
+    ]
     assert sorted(re.findall(r"`(\w+)`", "\n".join(table))) == list_mechanisms()
 
 
 def test_both_readmes_have_the_same_commands():
     commands = [
-        re.findall(r"^(?:python3 -m venv.*|visattn [^#\n]*?) *(?:#.*)?$", (ROOT / n).read_text(encoding="utf-8"), re.MULTILINE)
+        re.findall(
+            r"^(?:python3 -m venv.*|visattn [^#\n]*?) *(?:#.*)?$", (ROOT / n).read_text(encoding="utf-8"), re.MULTILINE
+        )
         for n in ("README.md", "README.zh-CN.md")
     ]
     stripped = [[re.sub(r" +#.*", "", c).strip() for c in found] for found in commands]

@@ -114,6 +114,16 @@ def test_from_official_reshapes_convolutions_into_linear_layers() -> None:
         assert torch.equal(theirs.flatten(), ours.flatten())
 
 
+def test_from_official_turns_matrices_that_are_stored_in_by_out() -> None:
+    state = {"Wc_att": (6, 6), "b_att": (6,), "W_comb_att": (4, 6), "U_att": (6, 1), "c_tt": (1,)}
+    state = {key: torch.randn(shape) for key, shape in state.items()}
+    source = "kyunghyuncho/dl4mt-tutorial:session2/nmt.py:gru_cond_layer (attention lines)"
+    own = from_official(source, {"dimctx": 6, "dim": 4}, state).state_dict()
+    assert torch.equal(own["scores.query.weight"], state["W_comb_att"].T)
+    assert torch.equal(own["scores.memory.weight"], state["Wc_att"].T)
+    assert torch.equal(own["scores.score.weight"], state["U_att"].T)
+
+
 def weights(**shapes: tuple[int, ...]) -> dict[str, torch.Tensor]:
     return {key.replace("_", "."): torch.zeros(shape) for key, shape in shapes.items()}
 

@@ -15,7 +15,7 @@ def test_paper_reads_like_a_reference() -> None:
 
 
 def test_role_is_its_own_name() -> None:
-    assert [str(r) for r in Role] == ["gate", "conv", "head", "sequence"]
+    assert [str(r) for r in Role] == ["gate", "conv", "head", "sequence", "gaze"]
 
 
 def test_official_keys_default_to_the_same_names() -> None:

@@ -54,7 +54,7 @@ def test_rank_loss_by_hand() -> None:
 def test_errors() -> None:
     with pytest.raises(ShapeError, match="racnn got hidden=0, expected at least 1"):
         RACNN(4, height=6, width=8, hidden=0)
-    with pytest.raises(ConfigError, match="racnn got minimum=2, expected 0 to 1: the paper has 1/3"):
+    with pytest.raises(ConfigError, match="racnn got minimum=2, expected 0 to 1: pass a part of the image"):
         small(minimum=2)
     with pytest.raises(ConfigError, match="racnn got sharpness=0, expected a number above 0: 10 is usual"):
         small(sharpness=0)

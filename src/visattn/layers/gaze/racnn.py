@@ -59,7 +59,9 @@ class RACNN(nn.Module):
         super().__init__()
         require_positive("racnn", channels=channels, height=height, width=width, hidden=hidden, size=size)
         if not 0 <= minimum <= 1:
-            raise ConfigError(f"racnn got minimum={minimum}, expected 0 to 1", hint="the paper has 1/3")
+            raise ConfigError(
+                f"racnn got minimum={minimum}, expected 0 to 1", hint="pass a part of the image, such as 1/3"
+            )
         if sharpness <= 0:
             raise ConfigError(f"racnn got sharpness={sharpness}, expected a number above 0", hint="10 is usual")
         self.height, self.width, self.minimum = height, width, minimum

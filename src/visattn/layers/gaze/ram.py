@@ -83,7 +83,9 @@ class RAM(nn.Module):
         sizes |= {"what_features": what_features, "where_features": where_features, "classes": classes}
         require_positive("ram", **sizes, hidden_features=hidden_features, glimpses=glimpses)
         if std <= 0:
-            raise ConfigError(f"ram got std={std}, expected a number above 0", hint="the paper's code has 0.05 to 0.22")
+            raise ConfigError(
+                f"ram got std={std}, expected a number above 0", hint="pass a part of the image, such as 0.05"
+            )
         self.glimpses, self.std, self.hidden_features = glimpses, std, hidden_features
         retina = Retina(patch_size, scales, scale_factor)
         self.sensor = GlimpseNetwork(channels, retina, what_features=what_features, where_features=where_features)
@@ -269,7 +271,7 @@ SPEC = Spec(
         "glimpses": "T, number of glimpses",
         "std": "standard deviation of a location",
     },
-    default_reason="Six glimpses of 8×8 pixels for MNIST, with the published widths; no code of the authors exists.",
+    default_reason="Six glimpses of 8×8 pixels for MNIST, with the published widths; the authors published no code.",
     differs=(
         "kevinzakka's copy turns both coordinates into pixels with the height; here x goes with the width.",
         "Its patches of odd size leave the padded image at the edge 1; here they are complete.",
