@@ -141,8 +141,8 @@ class TestRefusals:
             plug_(plain, "se", example=example)
 
     def test_unknown_mechanism(self, plain, example):
-        with pytest.raises(UnknownNameError, match="unknown mechanism 'sse': did you mean 'se'"):
-            plug_(plain, "sse", example=example)
+        with pytest.raises(UnknownNameError, match="unknown mechanism 'cbma': did you mean 'cbam'"):
+            plug_(plain, "cbma", example=example)
 
     def test_twice_at_one_site(self, plain, example):
         receipt = plug_(plain, "se", example=example)
